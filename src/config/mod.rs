@@ -1,0 +1,9 @@
+//! What the owner decided: `adit.toml` in, a checked [`Config`] or the list of everything wrong with the file out; and
+//! [`wireguard`]'s configuration files of devices.
+
+#[cfg(feature = "server")]
+mod file;
+pub mod wireguard;
+
+#[cfg(feature = "server")]
+pub use file::*;

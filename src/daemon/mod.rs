@@ -1,0 +1,1 @@
+//! The appliance put together: start, reload, stop; control socket, indexer, workers, service manager, privileges.

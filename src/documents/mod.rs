@@ -1,0 +1,95 @@
+//! Documents: folders in, texts with their structure out. Walks collections under one visibility rule, and turns a file of
+//! any format into text, passages and an outline (in a worker process: a document is hostile until extracted).
+
+use serde::{Deserialize, Serialize};
+
+/// What came out of a document. `text` is whole; passages divide it without gap or overlap, so that their texts in order are the text.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Extracted {
+    /// The document's own title (its metadata or first heading), if it has one.
+    pub title: Option<String>,
+    /// Its author, as its metadata say.
+    pub author: Option<String>,
+    /// When it was made, as its metadata say.
+    pub created: Option<jiff::Timestamp>,
+    /// Language as ISO 639-3, where the text is long enough to tell.
+    pub language: Option<String>,
+    /// How many pages it has.
+    pub pages: Option<u32>,
+    /// Pages without any text: scans.
+    pub empty_pages: u32,
+    /// Headings or bookmarks, in order.
+    pub outline: Vec<OutlineEntry>,
+    /// The text, with `\n` line ends, control characters removed.
+    pub text: String,
+    /// Its division.
+    pub passages: Vec<Passage>,
+    /// Whether text was cut off at `extract.max_text`.
+    pub truncated: bool,
+}
+
+/// A heading or bookmark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutlineEntry {
+    /// 1 is the topmost.
+    pub level: u8,
+    /// Its text.
+    pub title: String,
+    /// Page, counted from 1, where the format has pages.
+    pub page: Option<u32>,
+    /// Byte offset in the text.
+    pub offset: usize,
+}
+
+/// A piece of about 3 kB: a page or section, or part of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// First byte in the text.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Where in a document something stands; each part only where the format has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Page, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub page: Option<u32>,
+    /// The innermost heading above it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heading: Option<String>,
+    /// Line, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u32>,
+}
+
+/// A form in which documents come; named in answers, in `type:` and in filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Format {
+    Markdown,
+    Text,
+    Rst,
+    Html,
+    Pdf,
+    Docx,
+    Code,
+    Json,
+    Csv,
+    Xml,
+}
+
+/// What a walk saw of a file: enough to know that it is the same as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in nanoseconds since 1970.
+    pub modified_ns: i128,
+    /// Inode number: recognises a file that was moved.
+    pub inode: u64,
+}

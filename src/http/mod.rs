@@ -1,0 +1,63 @@
+//! Bytes of a stream in, requests with their caller out: the guard (`Host`, `Origin`, limits), the routes, the page. Bound to nothing: it
+//! serves the streams it is handed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::access::Policy;
+use crate::config::Config;
+use crate::peer::PeerId;
+use crate::search::Library;
+
+/// What the shell provides: time, chance, and threads for work that blocks. (The protocol layers have none of their own.)
+pub trait Shell: Send + Sync + 'static {
+    /// The wall clock.
+    fn now(&self) -> Timestamp;
+    /// Fills with bytes that nobody can guess.
+    fn fill_random(&self, bytes: &mut [u8]);
+    /// Runs work that blocks on another thread.
+    fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// Resolves after this time.
+    fn sleep(&self, duration: std::time::Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// Whether the indexer lives and what it has still to do; for `/_health`.
+    fn health(&self) -> Health;
+}
+
+/// What `/_health` reports besides what the library knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Health {
+    /// Whether the indexer is running.
+    pub indexer: bool,
+    /// Whether folders are being watched for changes (otherwise only rescans find them).
+    pub watcher: bool,
+    /// Files waiting to be indexed.
+    pub pending: u64,
+}
+
+/// Everything a request may reach.
+pub struct Appliance {
+    /// The documents.
+    pub library: Arc<Library>,
+    /// Who may do what, as of now.
+    pub policy: ArcSwap<Policy>,
+    /// The configuration in force.
+    pub config: ArcSwap<Config>,
+    /// The key that seals cursors: survives restarts.
+    pub cursor_key: [u8; 32],
+    /// Time, chance and threads.
+    pub shell: Arc<dyn Shell>,
+}
+
+/// Serves one connection of one peer until either side ends it, or `stop` resolves (then: the answer under way is finished first).
+pub async fn serve<S, F>(_stream: S, _peer: PeerId, _appliance: Arc<Appliance>, _stop: F)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
+    todo!()
+}
