@@ -1,1 +1,261 @@
-//! The messages between `adit …` and the running daemon: one JSON object per line over a Unix socket.
+//! The messages between `adit …` and the running daemon: one JSON object per line over a Unix socket, one [`Request`] per
+//! connection, answered by one [`Response`] ([`Request::Watch`]: by many, until either side closes).
+//!
+//! The daemon admits uid 0 and its own user, as the kernel names them (`SO_PEERCRED`); nothing in a message can claim more.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::access::Scope;
+use crate::name::{CollectionName, PeerName};
+use crate::search::{Answer, CollectionStatus, Failure};
+
+mod client;
+
+pub use client::{Client, ClientError};
+
+/// Longest line of either side in bytes: a list of 10,000 peers fits.
+pub const LINE_BYTES: usize = 16 << 20;
+
+/// What is asked of the daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// How everything is.
+    Status,
+    /// The same, and again at every change of progress, once a second at most.
+    Watch,
+    /// Stop serving.
+    Stop,
+    /// Read the configuration again and apply what can be applied.
+    Reload,
+    /// Add a device.
+    PeerAdd(NewPeer),
+    /// All devices.
+    PeerList,
+    /// One device.
+    PeerShow {
+        /// Which.
+        name: PeerName,
+    },
+    /// Change a device's grant; never its key or address.
+    PeerSet {
+        /// Which.
+        name: PeerName,
+        /// What changes.
+        change: PeerChange,
+    },
+    /// Cut a device off for ever: its key never returns.
+    PeerRevoke {
+        /// Which.
+        name: PeerName,
+    },
+    /// The owner's own search.
+    Search(OwnerSearch),
+    /// Figures of every collection.
+    IndexStatus,
+    /// Files that could not be read.
+    IndexFailures,
+    /// Build indexes again from the documents.
+    IndexRebuild {
+        /// Which; all if none is named.
+        collection: Option<CollectionName>,
+    },
+}
+
+/// A device to add. Its private key stays with whoever made it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NewPeer {
+    /// Its name.
+    pub name: PeerName,
+    /// Its public key, base64.
+    pub public_key: String,
+    /// Its preshared key, base64.
+    pub preshared_key: Option<String>,
+    /// Collections it may see; `None`: those that exist now.
+    pub collections: Option<Vec<String>>,
+    /// What it may do; `None`: as `[grant]` says.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// A change of a device's grant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PeerChange {
+    /// Collections it may see from now on.
+    pub collections: Option<Vec<String>>,
+    /// What it may do from now on.
+    pub scopes: Option<Vec<String>>,
+}
+
+/// The owner's own search.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OwnerSearch {
+    /// What was typed.
+    pub query: String,
+    /// Results wanted, 1 to 50.
+    pub limit: usize,
+    /// Only in this collection.
+    pub collection: Option<CollectionName>,
+}
+
+impl OwnerSearch {
+    /// The scope it runs under: this is the one place where the owner's is made.
+    pub fn scope(&self) -> Scope {
+        Scope::owner()
+    }
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "snake_case")]
+pub enum Response {
+    /// Done, nothing to tell.
+    Done,
+    /// A device was added, or asked for.
+    Peer(Box<PeerReport>),
+    /// All devices.
+    Peers {
+        /// In order of name.
+        peers: Vec<PeerReport>,
+    },
+    /// How everything is.
+    Status(Box<StatusReport>),
+    /// What was found.
+    Found(Box<Answer>),
+    /// Figures of every collection.
+    Index(IndexReport),
+    /// Files that could not be read.
+    Failures {
+        /// In order of collection and path.
+        failures: Vec<Failure>,
+    },
+    /// What became of a reload.
+    Reloaded {
+        /// What changed and what needs a restart, a sentence each.
+        notes: Vec<String>,
+    },
+    /// It was not done.
+    Failed(Failed),
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The kind, which decides the exit code.
+    pub kind: FailedKind,
+    /// What failed, why, and what to do.
+    pub message: String,
+}
+
+/// Kinds of failure that programs tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedKind {
+    /// It failed.
+    Failed,
+    /// The request itself was wrong.
+    Usage,
+    /// The caller may not speak to this daemon.
+    NotAllowed,
+    /// No such peer, collection or document.
+    NotFound,
+    /// It exists already, or may never exist again.
+    Exists,
+    /// The configuration is bad.
+    Configuration,
+}
+
+/// A device, as the daemon knows it. Without any secret.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Its name.
+    pub name: PeerName,
+    /// Its public key, base64.
+    pub public_key: String,
+    /// The key's name in logs.
+    pub fingerprint: String,
+    /// Its inner addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Whether a preshared key is mixed in.
+    pub preshared_key: bool,
+    /// Collections it may see.
+    pub collections: Vec<String>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was added.
+    pub created: Timestamp,
+    /// Where it was last seen.
+    pub endpoint: Option<SocketAddr>,
+    /// Seconds since its latest handshake.
+    pub latest_handshake_seconds: Option<u64>,
+    /// Outer bytes received from it.
+    pub received_bytes: u64,
+    /// Outer bytes sent to it.
+    pub sent_bytes: u64,
+    /// Open streams.
+    pub streams: usize,
+}
+
+/// What a device must know of the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServerReport {
+    /// Its public key, base64.
+    pub public_key: String,
+    /// What devices dial.
+    pub endpoint: String,
+    /// Its inner addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Inner MTU in bytes.
+    pub mtu: u16,
+    /// The UDP address it listens on.
+    pub listen: SocketAddr,
+}
+
+/// How everything is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// The program's version.
+    pub program: String,
+    /// Its process id.
+    pub pid: u32,
+    /// Seconds it has been serving.
+    pub uptime_seconds: u64,
+    /// The configuration in force.
+    pub config: PathBuf,
+    /// What devices must know.
+    pub server: ServerReport,
+    /// Devices, in order of name.
+    pub peers: Vec<PeerReport>,
+    /// Collections and what waits.
+    pub index: IndexReport,
+    /// Counters by name, in a fixed order.
+    pub counters: serde_json::Map<String, serde_json::Value>,
+    /// What the owner should look at, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Collections and what waits to be indexed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct IndexReport {
+    /// Per collection.
+    pub collections: Vec<CollectionStatus>,
+    /// Searchable documents of all.
+    pub documents: u64,
+    /// Searchable passages of all.
+    pub passages: u64,
+    /// Files waiting.
+    pub pending: u64,
+    /// Files that could not be read.
+    pub failed: u64,
+    /// Seconds since the index last agreed with the folders.
+    pub age_seconds: u64,
+    /// What the indexer is doing, in a word or two; empty when idle.
+    pub activity: String,
+    /// Files done in the present round.
+    pub done: u64,
+    /// Files of the present round.
+    pub round: u64,
+}

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access::Scope;
 use crate::documents::{Extracted, Format, OutlineEntry, Place, Stamp};
@@ -97,7 +97,7 @@ pub struct SearchRequest {
 }
 
 /// The place of a result in the fixed order (score, collection, path, passage). Opaque; sealed into cursors by `mcp`.
-#[derive(Debug, Clone, PartialEq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SortKey {
     /// The score's bits.
     pub score: u32,
@@ -110,7 +110,7 @@ pub struct SortKey {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// Best passages, best first, one per document first.
     pub results: Vec<Hit>,
@@ -124,15 +124,15 @@ pub struct Answer {
     /// Seconds since the oldest of the indexes in scope last agreed with its folder.
     pub index_age_seconds: u64,
     /// What to try where nothing was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
     /// What of the query was not used, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
 }
 
 /// A passage that answers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hit {
     /// Passage id: `<document id>.<passage>`.
     pub id: String,
@@ -154,7 +154,7 @@ pub struct Hit {
     /// When the document was modified.
     pub modified: Timestamp,
     /// Whether it was found only with a typo allowed.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fuzzy: bool,
     /// The document's format.
     #[serde(rename = "type")]
@@ -177,7 +177,7 @@ pub struct ReadRequest {
 }
 
 /// A part of a document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Reading {
     /// The document.
     pub document: Document,
@@ -192,7 +192,7 @@ pub struct Reading {
 }
 
 /// What is known of a document.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Document {
     /// Its id: opaque, the same as long as its collection and path are.
     pub id: String,
@@ -210,23 +210,23 @@ pub struct Document {
     /// When it was modified.
     pub modified: Timestamp,
     /// Author, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
     /// When it was made, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
     /// Language, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     /// Pages, where it has them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages: Option<u32>,
     /// Bytes of its text.
     pub text_bytes: usize,
 }
 
 /// A document with its outline.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DocumentInfo {
     /// The document.
     #[serde(flatten)]
@@ -236,7 +236,7 @@ pub struct DocumentInfo {
 }
 
 /// Folders and documents directly below a place.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Listing {
     /// `""` for the collections, `name` or `name/folder` below.
     pub path: String,
@@ -249,7 +249,7 @@ pub struct Listing {
 }
 
 /// A collection or folder.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Folder {
     /// Collection, or collection and path.
     pub path: String,
@@ -258,7 +258,7 @@ pub struct Folder {
 }
 
 /// A file that is not searchable, and why.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// Its collection.
     pub collection: CollectionName,
@@ -269,7 +269,7 @@ pub struct Failure {
 }
 
 /// Figures of one collection.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CollectionStatus {
     /// Its name.
     pub name: CollectionName,
