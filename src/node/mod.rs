@@ -9,6 +9,8 @@
 //! stream writes ─► peer is ready ─► poll_transmit: stack ─► session (pad, encrypt) ─► Outbox
 //! ```
 
+mod outbox;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +18,8 @@ use std::time::Instant;
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::peer::PeerId;
+pub use crate::tunnel::Path;
+pub use outbox::{Outbox, Run};
 
 /// What a node is: its key, its inner addresses, and what it serves.
 #[derive(Debug, Clone)]
@@ -55,21 +59,6 @@ pub struct NodePeer {
     pub endpoint: Option<SocketAddr>,
     /// Persistent keepalive, in seconds.
     pub keepalive_secs: Option<u16>,
-}
-
-/// An outer path: where a datagram came from and the local address it came to, so that answers leave from there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Path {
-    /// The other end.
-    pub remote: SocketAddr,
-    /// Our own address on that path, where the socket knows it.
-    pub local: Option<IpAddr>,
-}
-
-/// Datagrams to send, side by side in one buffer, so that equal-sized ones of one path leave with one system call.
-#[derive(Debug, Default)]
-pub struct Outbox {
-    _todo: (),
 }
 
 /// What happened, for those who keep records.
@@ -114,9 +103,12 @@ pub enum ConnectError {
     /// A limit on connections is reached.
     #[error("too many connections")]
     TooMany,
-    /// The peer has no address of that family.
-    #[error("no address of that family")]
+    /// We or the peer have no address of that family, or the address is not the peer's.
+    #[error("no such address of that peer")]
     NoAddress,
+    /// It is not known where the peer is: it has never spoken and no endpoint was given.
+    #[error("the peer's endpoint is unknown")]
+    NoEndpoint,
 }
 
 /// Many peers, each with its session and its stack.
@@ -142,18 +134,19 @@ impl Node {
         todo!()
     }
 
-    /// Takes one datagram, decrypting in place. Handshake answers and cookies go straight to `outbox`; what the stacks want to send is
-    /// fetched by `poll_transmit`.
-    pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &mut [u8], outbox: &mut Outbox) {
+    /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: an answer
+    /// without room is dropped and counted, as a network would. What the streams want to send is fetched by `poll_transmit`.
+    pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) {
         todo!()
     }
 
-    /// Wakes the streams that the datagrams since the last call have moved: once per batch.
+    /// Wakes the streams that `handle_datagram`, `poll_transmit` and `handle_timeout` have moved since the last call: once per batch.
     pub fn flush_wakers(&self) {
         todo!()
     }
 
     /// Lets one ready peer put its datagrams into `outbox`; false when none is ready. Several threads may call it: each takes another peer.
+    /// It fills what room there is; while it answers true, send, clear and call again.
     pub fn poll_transmit(&self, now: Instant, outbox: &mut Outbox) -> bool {
         todo!()
     }
