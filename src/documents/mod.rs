@@ -1,7 +1,19 @@
 //! Documents: folders in, texts with their structure out. Walks collections under one visibility rule, and turns a file of
 //! any format into text, passages and an outline (in a worker process: a document is hostile until extracted).
 
+mod beneath;
+mod encoding;
+mod format;
+mod visible;
+mod walk;
+
 use serde::{Deserialize, Serialize};
+
+pub use beneath::open_beneath;
+pub use encoding::{clean, is_unseen};
+pub use format::{HEAD_BYTES, Kind, could_be_a_document, detect, is_no_document};
+pub use visible::{Dotfiles, IGNORE_FILE, PatternError, Rule, Verdict, Visibility};
+pub use walk::{Found, Refused, Walk};
 
 /// What came out of a document. `text` is whole; passages divide it without gap or overlap, so that their texts in order are the text.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -92,4 +104,9 @@ pub struct Stamp {
     pub modified_ns: i128,
     /// Inode number: recognises a file that was moved.
     pub inode: u64,
+}
+
+impl Stamp {
+    /// Of something that could not be looked at.
+    pub const NONE: Stamp = Stamp { size: 0, modified_ns: 0, inode: 0 };
 }
