@@ -1,9 +1,10 @@
 //! What the owner decided: `adit.toml` in, a checked [`Config`] or the list of everything wrong with the file out; and
 //! [`wireguard`]'s configuration files of devices.
 
+pub mod wireguard;
+
 #[cfg(feature = "server")]
 mod file;
-pub mod wireguard;
 
 #[cfg(feature = "server")]
 pub use file::*;

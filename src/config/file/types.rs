@@ -1,8 +1,10 @@
-//! `adit.toml` as a value.
+//! The contents of `adit.toml` as values.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use tracing::Level;
 
 use crate::name::CollectionName;
 
@@ -184,6 +186,10 @@ pub enum AuditQueries {
     Hash,
 }
 
+impl AuditQueries {
+    pub(super) const WORDS: [(&str, AuditQueries); 2] = [("text", AuditQueries::Text), ("hash", AuditQueries::Hash)];
+}
+
 /// What becomes of a call that cannot be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditFailure {
@@ -193,13 +199,28 @@ pub enum AuditFailure {
     Refuse,
 }
 
+impl AuditFailure {
+    pub(super) const WORDS: [(&str, AuditFailure); 2] =
+        [("serve", AuditFailure::Serve), ("refuse", AuditFailure::Refuse)];
+}
+
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogConfig {
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: tracing::Level,
+    pub level: Level,
     /// How lines look.
     pub format: LogFormat,
+}
+
+impl LogConfig {
+    pub(super) const LEVELS: [(&str, Level); 5] = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
 }
 
 /// How log lines look.
@@ -213,6 +234,15 @@ pub enum LogFormat {
     Text,
     /// One object per line.
     Json,
+}
+
+impl LogFormat {
+    pub(super) const WORDS: [(&str, LogFormat); 4] = [
+        ("auto", LogFormat::Auto),
+        ("journald", LogFormat::Journald),
+        ("text", LogFormat::Text),
+        ("json", LogFormat::Json),
+    ];
 }
 
 /// `[page]`
