@@ -16,3 +16,31 @@ pub const WALK_FILES: usize = 1_000_000;
 pub const WALK_REFUSED: usize = 10_000;
 /// Largest `.aditignore` in bytes: more patterns than anyone writes.
 pub const IGNORE_FILE_BYTES: u64 = 256 * 1024;
+
+
+/// Buffers that one system call fills, in number: as many as quinn-udp takes.
+pub const RECEIVE_BUFFERS: usize = 32;
+
+/// Each of those in bytes: the kernel may put up to 64 KiB of one sender's datagrams together (GRO), and cuts off what does not fit.
+pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
+
+/// Datagrams in one system call when sending: `UDP_MAX_SEGMENTS` of Linux before 6.9.
+pub const OFFLOAD_SEGMENTS: usize = 64;
+
+/// Asked of the kernel for each direction of the UDP socket, in bytes: 30 ms at 1 Gbit/s. It grants what its administrator allows.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 20;
+
+/// Tasks that encrypt and send, in number at most: a household's peers do not keep more cores busy than this.
+pub const SENDERS: usize = 4;
+
+/// Events between the node and whoever accepts streams, in number; the node keeps the rest.
+pub const EVENTS: usize = 256;
+
+/// Errors on receiving, one after the other, after which each is followed by a pause: ICMP's answers come in twos and threes.
+pub const RECEIVE_ERRORS_IN_A_ROW: u32 = 16;
+
+/// That pause, in milliseconds: a broken socket costs ten calls a second, and a mended one is back at once for a person.
+pub const RECEIVE_PAUSE_MILLIS: u64 = 100;
+
+/// What the last datagrams of a stopping link may take, in milliseconds: they are a courtesy to the peers.
+pub const PARTING_MILLIS: u64 = 200;
