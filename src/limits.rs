@@ -17,7 +17,6 @@ pub const WALK_REFUSED: usize = 10_000;
 /// Largest `.aditignore` in bytes: more patterns than anyone writes.
 pub const IGNORE_FILE_BYTES: u64 = 256 * 1024;
 
-
 /// Buffers that one system call fills, in number: as many as quinn-udp takes.
 pub const RECEIVE_BUFFERS: usize = 32;
 
