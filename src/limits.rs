@@ -43,3 +43,17 @@ pub const RECEIVE_PAUSE_MILLIS: u64 = 100;
 
 /// What the last datagrams of a stopping link may take, in milliseconds: they are a courtesy to the peers.
 pub const PARTING_MILLIS: u64 = 200;
+/// Length of a passage in bytes: long enough to hold an answer, short enough to be its own snippet and to be ranked by what it says.
+pub const PASSAGE_BYTES: usize = 3000;
+/// Passages of one document: with `extract.max_text` at its default they are 400 bytes and more.
+pub const PASSAGES: usize = 50_000;
+/// Headings or bookmarks kept of one document.
+pub const OUTLINE_ENTRIES: usize = 10_000;
+/// Bookmarks, one in another: deeper than anyone can read.
+pub const OUTLINE_DEPTH: u8 = 16;
+/// Length of a title, author or heading in characters: two lines on a wide screen.
+pub const TITLE_CHARS: usize = 300;
+/// What one part of a packed document may unpack to, in bytes: five times `extract.max_text`, since markup is most of it.
+pub const UNPACKED_BYTES: u64 = 96 << 20;
+/// Paragraph styles of a document that are looked at.
+pub const STYLES: usize = 10_000;

@@ -2,8 +2,17 @@
 //! any format into text, passages and an outline (in a worker process: a document is hostile until extracted).
 
 mod beneath;
+mod compose;
+mod docx;
 mod encoding;
+mod extract;
 mod format;
+mod html;
+mod language;
+mod markdown;
+mod passages;
+mod pdf;
+mod rst;
 mod visible;
 mod walk;
 
@@ -11,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use beneath::open_beneath;
 pub use encoding::{clean, is_unseen};
+pub use extract::{ExtractLimits, Refusal, extract};
 pub use format::{HEAD_BYTES, Kind, could_be_a_document, detect, is_no_document};
 pub use visible::{Dotfiles, IGNORE_FILE, PatternError, Rule, Verdict, Visibility};
 pub use walk::{Found, Refused, Walk};

@@ -1,0 +1,224 @@
+//! Putting a document together: pieces of text with their breaks, headings and pages in, an [`Extracted`] out.
+
+use std::collections::BTreeMap;
+
+use super::encoding::{clean, is_unseen};
+use super::passages::{Lines, Mark, MarkKind, divide};
+use super::{Extracted, OutlineEntry};
+use crate::limits::{OUTLINE_ENTRIES, TITLE_CHARS};
+
+/// Collects the text of one document up to a bound.
+#[derive(Debug)]
+pub(super) struct Composer {
+    max_text: usize,
+    lines: Lines,
+    pending: Break,
+    marks: Vec<Mark>,
+    extracted: Extracted,
+}
+
+/// What stands between two pieces of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Break {
+    None,
+    Line,
+    Paragraph,
+}
+
+impl Composer {
+    /// For a text that is put together from pieces.
+    pub(super) fn new(max_text: usize) -> Composer {
+        let extracted = Extracted::default();
+        Composer { max_text, lines: Lines::Unknown, pending: Break::None, marks: Vec::new(), extracted }
+    }
+
+    /// For a document whose text is the file itself, line by line.
+    pub(super) fn source(mut text: String, max_text: usize) -> Composer {
+        let mut composer = Composer::new(max_text);
+        if text.len() > max_text {
+            text.truncate(text.floor_char_boundary(max_text));
+            composer.extracted.truncated = true;
+        }
+        composer.lines = Lines::Counted;
+        composer.extracted.text = text;
+        composer
+    }
+
+    /// What is there so far.
+    pub(super) fn text(&self) -> &str {
+        &self.extracted.text
+    }
+
+    /// Title, author and the like, to be set by who reads them.
+    pub(super) fn metadata(&mut self) -> &mut Extracted {
+        &mut self.extracted
+    }
+
+    /// Whether there is no room for more.
+    pub(super) fn is_full(&self) -> bool {
+        self.extracted.truncated
+    }
+
+    /// Adds a piece of text, behind the break that is due.
+    pub(super) fn push(&mut self, piece: &str) {
+        if piece.is_empty() || self.is_full() {
+            return;
+        }
+        let text = &mut self.extracted.text;
+        if !text.is_empty() {
+            text.push_str(match self.pending {
+                Break::None => "",
+                Break::Line => "\n",
+                Break::Paragraph => "\n\n",
+            });
+        }
+        self.pending = Break::None;
+        let piece = clean(piece);
+        let room = self.max_text.saturating_sub(text.len());
+        if piece.len() > room {
+            self.extracted.truncated = true;
+        }
+        text.push_str(&piece[..piece.floor_char_boundary(room)]);
+    }
+
+    /// The next piece begins a new line.
+    pub(super) fn break_line(&mut self) {
+        self.pending = self.pending.max(Break::Line);
+    }
+
+    /// The next piece begins a new paragraph.
+    pub(super) fn break_paragraph(&mut self) {
+        self.pending = Break::Paragraph;
+    }
+
+    /// Adds a heading as a paragraph of its own; 1 is the topmost level.
+    pub(super) fn heading(&mut self, level: u8, title: &str) {
+        let Some(title) = tidy(title) else { return };
+        self.break_paragraph();
+        let start = self.begin();
+        self.push(&title);
+        self.mark_heading(level, &title, start, self.text().len());
+        self.break_paragraph();
+    }
+
+    /// Notes a heading that stands in the text already, from `start` to `end`. Headings come in the order of the text.
+    pub(super) fn mark_heading(&mut self, level: u8, title: &str, start: usize, end: usize) {
+        let Some(title) = tidy(title) else { return };
+        if start >= self.text().len() {
+            return;
+        }
+        let end = self.text().floor_char_boundary(end);
+        self.marks.push(Mark { start, end, kind: MarkKind::Heading(title.clone()) });
+        self.mark_outline(level, &title, None, start);
+    }
+
+    /// Notes an entry of the outline alone.
+    pub(super) fn mark_outline(&mut self, level: u8, title: &str, page: Option<u32>, offset: usize) {
+        let Some(title) = tidy(title) else { return };
+        if self.extracted.outline.len() < OUTLINE_ENTRIES {
+            self.extracted.outline.push(OutlineEntry { level, title, page, offset });
+        }
+    }
+
+    /// Writes the break that is due, and says where the next piece will begin.
+    pub(super) fn begin(&mut self) -> usize {
+        self.settle();
+        self.text().len()
+    }
+
+    /// Where each page begins, so far.
+    pub(super) fn page_starts(&self) -> BTreeMap<u32, usize> {
+        let page = |mark: &Mark| match mark.kind {
+            MarkKind::Page(number) => Some((number, mark.start)),
+            MarkKind::Heading(_) => None,
+        };
+        self.marks.iter().filter_map(page).collect()
+    }
+
+    /// A page begins here.
+    pub(super) fn page(&mut self, number: u32) {
+        self.break_paragraph();
+        let start = self.begin();
+        self.marks.push(Mark { start, end: start, kind: MarkKind::Page(number) });
+    }
+
+    /// Writes the break that is due now, so that what is marked next begins behind it.
+    fn settle(&mut self) {
+        if self.text().is_empty() || self.is_full() {
+            return;
+        }
+        let due = match self.pending {
+            Break::None => "",
+            Break::Line => "\n",
+            Break::Paragraph => "\n\n",
+        };
+        self.extracted.text.push_str(due);
+        self.pending = Break::None;
+    }
+
+    /// The document, divided into passages.
+    pub(super) fn finish(mut self) -> Extracted {
+        let extracted = &mut self.extracted;
+        self.marks.sort_by_key(|mark| mark.start);
+        extracted.passages = divide(&extracted.text, &self.marks, self.lines);
+        extracted.title = extracted.title.take().and_then(|title| tidy(&title));
+        extracted.author = extracted.author.take().and_then(|author| tidy(&author));
+        self.extracted
+    }
+}
+
+/// A title on one line, without what nobody sees, of bounded length; `None` where nothing is left.
+pub(super) fn tidy(title: &str) -> Option<String> {
+    let mut out = String::new();
+    for word in title.split_whitespace() {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.extend(word.chars().filter(|c| !is_unseen(*c)));
+        if out.chars().count() > TITLE_CHARS {
+            out = out.chars().take(TITLE_CHARS).collect();
+            break;
+        }
+    }
+    let out = out.trim();
+    (!out.is_empty()).then(|| out.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn breaks_stand_between_pieces_only() {
+        let mut composer = Composer::new(100);
+        composer.break_paragraph();
+        composer.push("one");
+        composer.break_line();
+        composer.break_line();
+        composer.push("two");
+        composer.break_line();
+        composer.break_paragraph();
+        composer.push("three");
+        composer.break_paragraph();
+        assert_eq!(composer.finish().text, "one\ntwo\n\nthree");
+    }
+
+    #[test]
+    fn a_text_ends_at_its_bound_and_says_so() {
+        let mut composer = Composer::new(5);
+        composer.push("ab");
+        composer.push("cdé and more");
+        composer.push("even more");
+        let extracted = composer.finish();
+        assert_eq!((extracted.text.as_str(), extracted.truncated), ("abcd", true));
+        let extracted = Composer::source("abcdé".into(), 5).finish();
+        assert_eq!((extracted.text.as_str(), extracted.truncated), ("abcd", true));
+    }
+
+    #[test]
+    fn titles_are_one_clean_bounded_line() {
+        assert_eq!(tidy(" a\n\tb\u{202e}c ").as_deref(), Some("a bc"));
+        assert_eq!(tidy(" \u{200b} "), None);
+        assert_eq!(tidy(&"x ".repeat(10_000)).unwrap().chars().count(), TITLE_CHARS - 1);
+    }
+}
