@@ -1,0 +1,136 @@
+//! One line of a grant: `NAME`, `NAME/FOLDER`, with globs, `!` in front of what is denied.
+
+use std::fmt;
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::name::CollectionName;
+
+/// Longest rule in bytes: a path of the system's own limit and a name before it.
+pub const RULE_BYTES: usize = 4096 + 64;
+
+/// Why a text is not a rule of a grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} names no collection: {problem}; write a name, a glob such as \"work-*\", or \"name/folder\"")]
+pub struct RuleError {
+    text: String,
+    problem: String,
+}
+
+/// Allows or denies the collections that match a glob, or a folder in them. A glob covers collections to come, too.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    text: String,
+    denies: bool,
+    name: GlobMatcher,
+    folder: Vec<GlobMatcher>,
+}
+
+impl Rule {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it takes away.
+    pub(super) fn denies(&self) -> bool {
+        self.denies
+    }
+
+    /// Whether it speaks of this collection, or of a folder in it.
+    pub(super) fn concerns(&self, collection: &CollectionName) -> bool {
+        self.name.is_match(collection.as_str())
+    }
+
+    /// How many folders deep it reaches; 0: the whole collection.
+    pub(super) fn depth(&self) -> usize {
+        self.folder.len()
+    }
+
+    /// Whether the folder, or document, at this path is the rule's or below it.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        let mut parts = path.split('/').filter(|part| !part.is_empty());
+        self.folder.iter().all(|glob| parts.next().is_some_and(|part| glob.is_match(part)))
+    }
+}
+
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Rule {}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl FromStr for Rule {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Rule, RuleError> {
+        let error = |problem: &str| RuleError {
+            text: text.chars().take(100).collect(),
+            problem: problem.lines().next().unwrap_or_default().to_owned(),
+        };
+        if text.len() > RULE_BYTES {
+            return Err(error("it is too long"));
+        }
+        let (denies, pattern) = match text.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let mut parts = pattern.strip_suffix('/').unwrap_or(pattern).split('/');
+        let name = parts.next().unwrap_or_default();
+        if name.is_empty() {
+            return Err(error("the name is missing"));
+        }
+        let folder: Vec<&str> = parts.collect();
+        if folder.iter().any(|part| matches!(*part, "" | "." | ".." | "**")) {
+            return Err(error("a folder is written by its parts, without \"..\", \"**\" or doubled slashes"));
+        }
+        let glob = |part: &str| {
+            let glob = GlobBuilder::new(part).literal_separator(true).backslash_escape(true).build();
+            glob.map(|glob| glob.compile_matcher()).map_err(|source| error(&source.to_string()))
+        };
+        Ok(Rule {
+            text: text.to_owned(),
+            denies,
+            name: glob(name)?,
+            folder: folder.into_iter().map(glob).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_read_as_they_are_written() {
+        for good in ["*", "notes", "work-*", "!secret", "work/projects", "!work/*/drafts", "a[bc]", "work/"] {
+            assert_eq!(good.parse::<Rule>().unwrap().to_string(), good);
+        }
+        for bad in ["", "!", "/etc", "work//x", "work/../x", "work/**", "a[", "!/x", &"x".repeat(RULE_BYTES + 1)] {
+            assert!(bad.parse::<Rule>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_covers_what_is_below_it() {
+        let rule: Rule = "work/projects/*-old".parse().unwrap();
+        for (path, covered) in [
+            ("projects/a-old", true),
+            ("projects/a-old/x.md", true),
+            ("projects/a-older", false),
+            ("projects", false),
+            ("x/projects/a-old", false),
+        ] {
+            assert_eq!(rule.covers(path), covered, "{path}");
+        }
+    }
+}
