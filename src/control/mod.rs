@@ -101,11 +101,9 @@ pub struct OwnerSearch {
     pub collection: Option<CollectionName>,
 }
 
-impl OwnerSearch {
-    /// The scope it runs under: this is the one place where the owner's is made.
-    pub fn scope(&self) -> Scope {
-        Scope::owner()
-    }
+/// The owner's scope: made here alone, for whoever the kernel says is at the machine.
+pub fn owner_scope() -> Scope {
+    Scope::owner()
 }
 
 /// What the daemon answers.

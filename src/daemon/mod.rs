@@ -1,1 +1,19 @@
 //! The appliance put together: start, reload, stop; control socket, indexer, workers, service manager, privileges.
+
+mod background;
+mod control;
+mod indexing;
+mod logging;
+mod notify_manager;
+pub mod offline;
+pub mod peers;
+mod privileges;
+mod reload;
+pub mod running;
+pub mod sandbox;
+mod serve;
+mod shell;
+mod socket;
+mod state;
+
+pub use serve::{ServeError, ServeOptions, serve};

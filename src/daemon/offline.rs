@@ -1,0 +1,42 @@
+//! What can be asked and changed while no daemon runs: by the same code, under the lock of the state folder.
+
+use super::peers::Peers;
+use super::running::{change_peers, index_report, search_as_owner};
+use super::state::{StateDir, StateError};
+use crate::config::{Config, read_server_key};
+use crate::control::{Failed, FailedKind, Request, Response};
+use crate::node::PeerStatus;
+use crate::search::Library;
+
+/// Answers one request without a daemon. Questions that only a running one can answer are refused.
+pub fn answer(config: &Config, request: &Request) -> Response {
+    answer_or_fail(config, request).unwrap_or_else(Response::Failed)
+}
+
+fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed> {
+    let state = StateDir::open(&config.server.state_dir).map_err(|error| Failed {
+        kind: match error {
+            StateError::Foreign { .. } => FailedKind::NotAllowed,
+            _ => FailedKind::Failed,
+        },
+        message: error.to_string(),
+    })?;
+    let library = || Library::open(super::serve::library_config(config)).map_err(failed);
+    match request {
+        Request::Search(search) => search_as_owner(&library()?, search),
+        Request::IndexStatus => Ok(Response::Index(index_report(&library()?))),
+        Request::IndexFailures => {
+            Ok(Response::Failures { failures: library()?.failures(&crate::control::owner_scope()) })
+        }
+        peers => {
+            let mut list = Peers::load(state.path()).map_err(failed)?;
+            let server = read_server_key(&config.server.key_file).map_err(failed)?.public();
+            let changed = change_peers(&mut list, config, server, peers)?;
+            Ok(changed.into_response(|_| PeerStatus::default()))
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failed {
+    Failed { kind: FailedKind::Failed, message: error.to_string() }
+}

@@ -1,0 +1,81 @@
+//! What the serving process can reach of the file system and the network: its documents to read, its state to write, and no TCP at all.
+//! Rules cannot be widened while it runs: a new document folder needs a restart.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    path_beneath_rules,
+};
+
+/// The newest rules this was written for; an older kernel enforces what it knows.
+const RULES: ABI = ABI::V5;
+
+/// What a dynamically linked worker needs to start; a static one needs none of it.
+const LIBRARIES: [&str; 8] =
+    ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/gnu/store", "/nix/store"];
+
+/// What the process may reach.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// Folders of documents: read.
+    pub documents: Vec<PathBuf>,
+    /// Folders of state, control socket and logs: read and write.
+    pub state: Vec<PathBuf>,
+    /// The folder of the configuration: read.
+    pub config: PathBuf,
+    /// This program, which is also the extraction worker: execute.
+    pub program: PathBuf,
+}
+
+/// What the kernel enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enforced {
+    /// Everything asked for.
+    Fully,
+    /// What an older kernel knows.
+    Partly,
+    /// Nothing: the kernel has no landlock.
+    Not,
+}
+
+impl Enforced {
+    /// As `status` says it.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Enforced::Fully => "landlock fully enforced",
+            Enforced::Partly => "landlock partly enforced (an older kernel)",
+            Enforced::Not => "no landlock on this kernel",
+        }
+    }
+}
+
+/// Confines this process and all it starts, for good. Must run before any thread is made.
+pub fn confine(reach: &Reach) -> Result<Enforced, landlock::RulesetError> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let write = AccessFs::from_all(RULES) & !AccessFs::Execute;
+    let devices = ["/dev/null", "/dev/urandom"];
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(RULES))?
+        .handle_access(AccessNet::BindTcp | AccessNet::ConnectTcp)?
+        .create()?
+        .add_rules(path_beneath_rules(&reach.documents, read))?
+        .add_rules(path_beneath_rules([&reach.config], read))?
+        .add_rules(path_beneath_rules(&reach.state, write))?
+        .add_rules(path_beneath_rules([&reach.program], read | AccessFs::Execute))?
+        .add_rules(path_beneath_rules(LIBRARIES, read | AccessFs::Execute))?
+        .add_rules(path_beneath_rules(devices, read | AccessFs::WriteFile))?
+        .add_rules(path_beneath_rules(own_figures(), read))?
+        .restrict_self()?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Enforced::Fully,
+        RulesetStatus::PartiallyEnforced => Enforced::Partly,
+        RulesetStatus::NotEnforced => Enforced::Not,
+    })
+}
+
+/// Figures of the machine and of this process: cores, memory, time zone.
+fn own_figures() -> [&'static Path; 4] {
+    ["/proc/self", "/sys/devices/system/cpu", "/etc/localtime", "/usr/share/zoneinfo"].map(Path::new)
+}

@@ -1,0 +1,425 @@
+//! From a configuration to a serving appliance, and to its end. The order matters: what needs rights first, then without rights and
+//! confined, and only then threads.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::net::UdpSocket;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use blake2::{Blake2s256, Digest};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chown, geteuid};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::background::{BackgroundError, Readiness, Side, detach};
+use super::control::{Control, ControlError};
+use super::indexing::Indexer;
+use super::peers::{Peers, PeersError};
+use super::privileges::{Identity, PrivilegeError};
+use super::running::{Running, node_peer};
+use super::sandbox::{self, Enforced, Reach};
+use super::shell::DaemonShell;
+use super::socket::{self, SocketError};
+use super::state::{StateDir, StateError};
+use super::{logging, notify_manager, reload};
+use crate::config::{Config, ConfigErrors, KeyFileError, Places, read_server_key};
+use crate::control::{Failed, FailedKind, ServerReport};
+use crate::http::{self, Appliance};
+use crate::key::PrivateKey;
+use crate::link::{Link, Stream};
+use crate::node::{Event, Node, NodeConfig};
+use crate::search::{Collection, Library, LibraryConfig, LibraryError};
+
+/// How long answers under way may still take once we are told to stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// How a daemon is started.
+pub struct ServeOptions {
+    /// Where its files are.
+    pub places: Places,
+    /// Whom root is to become.
+    pub user: Option<String>,
+    /// Whether to go into the background.
+    pub daemonize: bool,
+    /// Where to write the process id.
+    pub pid_file: Option<PathBuf>,
+    /// Called once everything serves, on a thread of its own.
+    pub on_ready: Option<Box<dyn FnOnce(Arc<Running>) + Send>>,
+}
+
+/// Why the daemon does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration is bad.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// The server's key cannot be read.
+    #[error("{0}")]
+    Key(#[from] KeyFileError),
+    /// The state folder cannot be used.
+    #[error("{0}")]
+    State(#[from] StateError),
+    /// The list of devices cannot be read.
+    #[error("{0}")]
+    Peers(#[from] PeersError),
+    /// There is no UDP socket.
+    #[error("{0}")]
+    Socket(#[from] SocketError),
+    /// There is no control socket.
+    #[error("{0}")]
+    Control(#[from] ControlError),
+    /// Privileges could not be dropped.
+    #[error("{0}")]
+    Privileges(#[from] PrivilegeError),
+    /// The sandbox could not be set up on a kernel that has it.
+    #[error("the sandbox could not be set up: {0}")]
+    Sandbox(String),
+    /// The index cannot be used.
+    #[error("{0}")]
+    Library(#[from] LibraryError),
+    /// A document folder is missing.
+    #[error("collection {name:?}: {path}: {source}; create the folder, mount it, or change its path in adit.toml")]
+    Folder {
+        /// The collection.
+        name: String,
+        /// Its folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It could not go into the background.
+    #[error("{0}")]
+    Background(#[from] BackgroundError),
+    /// The daemon in the background said why it does not serve.
+    #[error("{}", .0.message)]
+    Daemon(Failed),
+    /// Anything else the system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ServeError {
+    /// The kind of failure, which decides the exit code.
+    pub fn kind(&self) -> FailedKind {
+        match self {
+            ServeError::Config(_) => FailedKind::Configuration,
+            ServeError::Daemon(failed) => failed.kind,
+            _ => FailedKind::Failed,
+        }
+    }
+}
+
+/// Serves until told to stop. With `daemonize`, returns in the calling process once the daemon serves.
+pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+    let config = Config::load(&options.places.config)?;
+    umask(Mode::from_bits_truncate(0o077));
+    if !options.daemonize {
+        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
+        let served = serve_here(options, config, None);
+        drop(pid_file);
+        return served;
+    }
+    let log = config.server.state_dir.join("adit.log");
+    // The log lies in the state folder, which may not exist yet; the daemon takes the lock itself.
+    drop(StateDir::open(&config.server.state_dir)?);
+    match detach(&log, options.pid_file.as_deref())? {
+        Side::Parent(word) => word.map_err(ServeError::Daemon),
+        Side::Daemon(readiness) => serve_here(options, config, Some(readiness)),
+    }
+}
+
+fn serve_here(options: ServeOptions, config: Config, readiness: Option<Readiness>) -> Result<(), ServeError> {
+    logging::start(&config.log);
+    let (prepared, readiness) = match (Prepared::new(&options, config), readiness) {
+        (Ok(prepared), readiness) => (prepared, readiness),
+        (Err(error), None) => return Err(error),
+        (Err(error), Some(readiness)) => {
+            tracing::error!(%error, "adit does not serve");
+            readiness.failed(&Failed { kind: error.kind(), message: error.to_string() });
+            return Err(error);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io_error("threads"))?;
+    runtime.block_on(prepared.run(options, readiness))
+}
+
+/// Everything that had to be done with rights and on one thread.
+struct Prepared {
+    config: Config,
+    key: PrivateKey,
+    socket: UdpSocket,
+    inherited: bool,
+    state: StateDir,
+    peers: Peers,
+    sandbox: Enforced,
+    warnings: Vec<String>,
+}
+
+impl Prepared {
+    fn new(options: &ServeOptions, config: Config) -> Result<Prepared, ServeError> {
+        for collection in &config.collections {
+            fs::read_dir(&collection.path).map_err(|source| ServeError::Folder {
+                name: collection.name.to_string(),
+                path: collection.path.clone(),
+                source,
+            })?;
+        }
+        let key = read_server_key(&config.server.key_file)?;
+        let (socket, inherited) = socket::open(config.server.listen)?;
+        let folders: Vec<PathBuf> = config.collections.iter().map(|it| it.path.clone()).collect();
+        let identity = Identity::choose(options.user.as_deref(), &folders)?;
+        let state = StateDir::open(&config.server.state_dir)?;
+        let control_dir = control_dir(&options.places.control_socket(&config.server.state_dir))?;
+        if geteuid().is_root() {
+            let (user, group) = identity.ids();
+            state.hand_over(user, group)?;
+            chown(&control_dir, Some(user), Some(group))
+                .map_err(|errno| io_error("control socket's folder")(errno.into()))?;
+        }
+        identity.assume()?;
+        let mut warnings = Vec::new();
+        if identity == Identity::BareRoot {
+            warnings.push(
+                "the documents belong to root, so adit runs as uid 0 (without any capability, inside landlock): \
+                 give the documents to a user and start adit with --user"
+                    .to_owned(),
+            );
+        }
+        let peers = Peers::load(state.path())?;
+        let sandbox = confine(&config, options, &control_dir)?;
+        if sandbox != Enforced::Fully {
+            warnings.push(sandbox.describe().to_owned());
+        }
+        Ok(Prepared { config, key, socket, inherited, state, peers, sandbox, warnings })
+    }
+
+    async fn run(self, options: ServeOptions, readiness: Option<Readiness>) -> Result<(), ServeError> {
+        let started = self.start(&options).await;
+        let (running, control, _state) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                tracing::error!(%error, "adit does not serve");
+                if let Some(readiness) = readiness {
+                    readiness.failed(&Failed { kind: error.kind(), message: error.to_string() });
+                }
+                return Err(error);
+            }
+        };
+        for warning in &running.warnings {
+            tracing::warn!("{warning}");
+        }
+        let mut stopping = running.stop.subscribe();
+        let stopped = async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        };
+        let control = tokio::spawn(control.serve(running.clone(), stopped));
+        let signals = tokio::spawn(heed_signals(running.clone()).map_err(io_error("signals"))?);
+        notify_manager::ready();
+        tracing::info!(listen = %running.server.listen, peers = running.peers.lock().iter().count(), "serving");
+        if let Some(readiness) = readiness {
+            readiness.serving();
+        }
+        if let Some(on_ready) = options.on_ready {
+            let running = running.clone();
+            std::thread::spawn(move || on_ready(running));
+        }
+        let watchdog = tokio::spawn(notify_manager::watchdog());
+        accept(&running).await;
+        notify_manager::stopping();
+        watchdog.abort();
+        signals.abort();
+        let _ = control.await;
+        running.indexer.stop().await;
+        running.link.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn start(self, options: &ServeOptions) -> Result<(Arc<Running>, Control, StateDir), ServeError> {
+        let Prepared { config, key, socket, inherited, state, peers, sandbox, warnings } = self;
+        let library = Arc::new(Library::open(library_config(&config))?);
+        let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
+        for peer in peers.iter() {
+            if let Err(error) = node.add_peer(Instant::now(), node_peer(peer)) {
+                tracing::error!(peer = %peer.name, %error, "peer left out");
+            }
+        }
+        let server = ServerReport {
+            public_key: key.public().to_string(),
+            endpoint: config.server.endpoint.clone(),
+            addresses: config.server.tunnel.iter().map(|network| network.address).collect(),
+            mtu: config.server.mtu,
+            listen: socket.local_addr().map_err(io_error("UDP socket"))?,
+        };
+        let link = Link::start(&Handle::current(), socket, node.clone()).map_err(io_error("UDP socket"))?;
+        let control = Control::bind(&options.places.control_socket(state.path()))?;
+        let indexer = Indexer::start(&config, library.clone());
+        let appliance = Arc::new(Appliance {
+            library,
+            policy: ArcSwap::from_pointee(peers.policy()),
+            cursor_key: cursor_key(&key),
+            shell: Arc::new(DaemonShell { progress: indexer.subscribe() }),
+            config: ArcSwap::from_pointee(config),
+        });
+        if inherited {
+            tracing::info!("the UDP socket was handed over by the service manager");
+        }
+        let running = Running {
+            started: Instant::now(),
+            config_path: options.places.config.clone(),
+            server,
+            server_key: key.public(),
+            peers: Mutex::new(peers),
+            link,
+            appliance,
+            indexer,
+            sandbox,
+            warnings,
+            stop: watch::channel(false).0,
+        };
+        Ok((Arc::new(running), control, state))
+    }
+}
+
+/// Serves every stream that a peer opens, until told to stop; then lets the answers under way finish.
+async fn accept(running: &Arc<Running>) {
+    let mut stopping = running.stop.subscribe();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            event = running.link.event() => match event {
+                Some(Event::Accepted(stream)) => {
+                    let mut stop = running.stop.subscribe();
+                    let stop = async move {
+                        let _ = stop.wait_for(|stop| *stop).await;
+                    };
+                    let peer = stream.peer();
+                    connections.spawn(http::serve(Stream::from(stream), peer, running.appliance.clone(), stop));
+                }
+                Some(Event::Established(peer)) => tracing::debug!(%peer, "session"),
+                Some(Event::Roamed(peer, endpoint)) => tracing::debug!(%peer, %endpoint, "roamed"),
+                None => break,
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stopping.wait_for(|stop| *stop) => break,
+        }
+    }
+    let finished = timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} }).await;
+    if finished.is_err() {
+        tracing::info!(left = connections.len(), "answers cut off");
+    }
+}
+
+/// SIGTERM and SIGINT stop, SIGHUP reloads.
+fn heed_signals(running: Arc<Running>) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => running.stop(),
+                _ = interrupt.recv() => running.stop(),
+                _ = hangup.recv() => {
+                    let running = running.clone();
+                    let reloaded = tokio::task::spawn_blocking(move || reload::reload(&running)).await;
+                    if let Ok(Err(failed)) = reloaded {
+                        tracing::error!(error = failed.message, "reload refused; the running configuration stays");
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn confine(config: &Config, options: &ServeOptions, control_dir: &Path) -> Result<Enforced, ServeError> {
+    let program = std::env::current_exe().map_err(io_error("this program's own file"))?;
+    let reach = Reach {
+        documents: config.collections.iter().map(|it| it.path.clone()).collect(),
+        state: vec![config.server.state_dir.clone(), control_dir.to_owned()],
+        config: options.places.dir().to_owned(),
+        program,
+    };
+    sandbox::confine(&reach).map_err(|error| ServeError::Sandbox(error.to_string()))
+}
+
+fn control_dir(socket: &Path) -> Result<PathBuf, ServeError> {
+    let dir = socket.parent().unwrap_or(Path::new("/")).to_owned();
+    DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(io_error("control socket's folder"))?;
+    Ok(dir)
+}
+
+pub(super) fn library_config(config: &Config) -> LibraryConfig {
+    let collection = |it: &crate::config::CollectionConfig| Collection { name: it.name.clone(), root: it.path.clone() };
+    LibraryConfig {
+        index_dir: config.server.state_dir.join("index"),
+        collections: config.collections.iter().map(collection).collect(),
+        memory: usize::try_from(config.index.memory).unwrap_or(usize::MAX),
+        threads: config.index.threads,
+    }
+}
+
+fn node_config(config: &Config, key: &PrivateKey) -> NodeConfig {
+    NodeConfig {
+        key: key.clone(),
+        addresses: config.server.tunnel.iter().map(|network| network.address).collect(),
+        mtu: config.server.mtu,
+        accept_port: Some(80),
+        connections: config.limits.connections,
+        half_open: config.limits.half_open,
+        connections_total: config.total.connections,
+        buffers_total: config.total.buffers,
+        handshakes_per_second: config.total.handshakes_per_second,
+    }
+}
+
+/// Seals cursors; made of the server's key, so that it survives restarts and is in no file of its own.
+fn cursor_key(key: &PrivateKey) -> [u8; 32] {
+    let secret = zeroize::Zeroizing::new(key.to_secret().to_bytes());
+    Blake2s256::new().chain_update(b"adit cursor key").chain_update(secret.as_slice()).finalize().into()
+}
+
+fn entropy() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).expect("the kernel has entropy once it has booted");
+    bytes
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, ServeError> {
+    std::path::absolute(path).map_err(io_error("working directory"))
+}
+
+fn io_error(what: &str) -> impl Fn(io::Error) -> ServeError {
+    move |source| ServeError::Io { what: what.to_owned(), source }
+}
+
+/// The process id in a file, for as long as the process serves in the foreground.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: &Path) -> Result<PidFile, ServeError> {
+        let path = absolute(path)?;
+        fs::write(&path, format!("{}\n", std::process::id())).map_err(io_error("pid file"))?;
+        Ok(PidFile(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
