@@ -1,0 +1,205 @@
+"""An appliance and devices in network namespaces of their own, with wireguard-go as every device's WireGuard.
+
+    device-0 ── veth ── server ── veth ── device-1
+    10.77.0.2   10.77.0.1   10.77.1.1     10.77.1.2        (and fd77:N::1, fd77:N::2)
+
+Everything that is made here is ended and deleted here, by name and by process id.
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+ADIT = os.environ.get("ADIT", "target/debug/adit")
+LIBRARY = pathlib.Path("tests/library").resolve()
+SECONDS_TO_START = 60
+
+
+def run(*command, check=True, timeout=60, **options):
+    """Runs a command to its end and returns it with its output as text."""
+    done = subprocess.run([str(it) for it in command], capture_output=True, text=True, timeout=timeout, **options)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def wait_until(what, condition, seconds=20.0):
+    """Waits for a condition; a test fails with the sentence when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+class Namespace:
+    """A network namespace, deleted at the end with the processes that were started in it."""
+
+    def __init__(self, name):
+        self.name = f"adit-{os.getpid()}-{name}"
+        self.processes = []
+        run("ip", "netns", "add", self.name)
+        self.run("ip", "link", "set", "lo", "up")
+
+    def command(self, *command):
+        return ["ip", "netns", "exec", self.name, *map(str, command)]
+
+    def run(self, *command, **options):
+        return run(*self.command(*command), **options)
+
+    def start(self, *command, **options):
+        process = subprocess.Popen(self.command(*command), **options)
+        self.processes.append(process)
+        return process
+
+    def curl(self, url, *arguments, check=True, timeout=60):
+        return self.run("curl", "-sS", "-g", "--max-time", timeout, *arguments, url, check=check, timeout=timeout + 5)
+
+    def delete(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(10)
+        run("ip", "netns", "del", self.name, check=False)
+
+
+class Device:
+    """A namespace with a standard WireGuard client, set up by wg-quick from adit's configuration as it is."""
+
+    def __init__(self, appliance, number, name, *arguments):
+        self.appliance, self.number, self.name = appliance, number, name
+        self.namespace = Namespace(name)
+        self.outer = f"10.77.{number}.2"
+        self.server_outer = (f"10.77.{number}.1", f"fd77:{number}::1")
+        self.interface = f"wg{number}"
+        self._cable()
+        self.conf = appliance.dir / f"{self.interface}.conf"
+        appliance.adit("peer", "add", name, "--conf", self.conf, *arguments)
+        text = self.conf.read_text()
+        self.addresses = re.findall(r"[\w.:]+(?=/)", re.search(r"^Address = (.*)$", text, re.M).group(1))
+        self.server = re.findall(r"[\w.:]+(?=/)", re.search(r"^AllowedIPs = (.*)$", text, re.M).group(1))
+        self.server_key = re.search(r"^PublicKey = (.*)$", text, re.M).group(1)
+
+    def _cable(self):
+        ours, theirs = f"s{self.number}", f"d{self.number}"
+        server = self.appliance.namespace
+        run("ip", "link", "add", ours, "netns", server.name, "type", "veth", "peer", "name", theirs, "netns", self.namespace.name)
+        ends = [(server, ours, self.server_outer), (self.namespace, theirs, (self.outer, f"fd77:{self.number}::2"))]
+        for namespace, interface, (four, six) in ends:
+            namespace.run("ip", "addr", "add", f"{four}/24", "dev", interface)
+            namespace.run("ip", "addr", "add", f"{six}/64", "dev", interface, "nodad")
+            namespace.run("ip", "link", "set", interface, "up")
+
+    def up(self, endpoint=None):
+        """Brings the tunnel up; the endpoint in the configuration is the server's address on this device's cable."""
+        environment = {**os.environ, "WG_QUICK_USERSPACE_IMPLEMENTATION": "wireguard-go", "WG_SUDO": "1"}
+        self.namespace.run("wg-quick", "up", self.conf, env=environment)
+        self.namespace.run("wg", "set", self.interface, "peer", self.server_key, "endpoint", endpoint or f"{self.server_outer[0]}:51820")
+
+    def down(self):
+        self.namespace.run("wg-quick", "down", self.conf, check=False)
+
+    def url(self, path, family=4):
+        host = self.server[0] if family == 4 else f"[{self.server[1]}]"
+        return f"http://{host}{path}"
+
+    def get(self, path, family=4, *arguments):
+        return self.namespace.curl(self.url(path, family), *arguments)
+
+    def mcp(self, method, params=None, revision="2025-11-25", family=4):
+        """One JSON-RPC request with curl; returns (status, answer)."""
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+        headers = ["Content-Type: application/json", "Accept: application/json, text/event-stream"]
+        if revision >= "2026-07-28":
+            message["params"]["_meta"] = {
+                "io.modelcontextprotocol/protocolVersion": revision,
+                "io.modelcontextprotocol/clientInfo": {"name": "curl", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            }
+            headers += [f"MCP-Protocol-Version: {revision}", f"Mcp-Method: {method}"]
+            if "name" in message["params"]:
+                headers.append(f"Mcp-Name: {message['params']['name']}")
+        elif method != "initialize":
+            headers.append(f"MCP-Protocol-Version: {revision}")
+        flags = [part for header in headers for part in ("-H", header)]
+        done = self.get("/mcp", family, *flags, "-d", json.dumps(message), "-w", "\n%{http_code}")
+        body, status = done.stdout.rsplit("\n", 1)
+        return int(status), json.loads(body) if body.strip() else None
+
+    def call(self, tool, arguments, **options):
+        """Calls a tool and returns its structured content."""
+        status, answer = self.mcp("tools/call", {"name": tool, "arguments": arguments}, **options)
+        assert status == 200 and "result" in answer, (status, answer)
+        result = answer["result"]
+        assert not result.get("isError"), result
+        assert json.loads(result["content"][0]["text"]) == result["structuredContent"]
+        return result["structuredContent"]
+
+    def packets_received(self):
+        """Datagrams that came over the cable, by the kernel's count."""
+        file = f"/sys/class/net/d{self.number}/statistics/rx_packets"
+        return int(self.namespace.run("cat", file).stdout)
+
+    def delete(self):
+        self.down()
+        self.namespace.delete()
+
+
+class Appliance:
+    """The real daemon in a namespace of its own, with two collections: the test library, and one that only some may see."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="adit-clients-"))
+        self.secret = self.dir / "secret"
+        self.secret.mkdir()
+        (self.secret / "plans.md").write_text("# Secret plans\n\nThe zanzibarium opens in spring.\n")
+        self.config = self.dir / "adit.toml"
+        self.namespace = Namespace("server")
+        self.process = None
+        self.devices = []
+        self.adit("init", "--documents", f"documents={LIBRARY}", "--documents", f"secret={self.secret}", "--endpoint", "10.77.0.1:51820")
+
+    def adit(self, verb, *arguments, check=True, **options):
+        verbs = [verb, arguments[0]] if verb in ("peer", "index", "config") else [verb]
+        rest = arguments[len(verbs) - 1:]
+        return self.namespace.run(ADIT, *verbs, "--config", self.config, *rest, check=check, **options)
+
+    def device(self, number, name, *arguments):
+        device = Device(self, number, name, *arguments)
+        self.devices.append(device)
+        return device
+
+    def start(self):
+        self.log = open(self.dir / "adit.log", "a")
+        self.process = self.namespace.start(ADIT, "serve", "--config", self.config, stderr=self.log)
+        wait_until("the daemon answers", lambda: self.process.poll() is None and self.adit("status", check=False).returncode == 0, SECONDS_TO_START)
+        wait_until("the library is indexed", self.is_indexed, SECONDS_TO_START)
+
+    def is_indexed(self):
+        status = json.loads(self.adit("index", "status", "--json").stdout)
+        return status["pending"] == 0 and status["documents"] > 5
+
+    def stop(self):
+        self.adit("stop")
+        assert self.process.wait(15) == 0
+        self.log.close()
+
+    def pid(self):
+        return json.loads(self.adit("status", "--json").stdout)["pid"]
+
+    def delete(self):
+        for device in self.devices:
+            device.delete()
+        self.namespace.delete()
+        shutil.rmtree(self.dir, ignore_errors=True)
