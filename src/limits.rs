@@ -45,7 +45,7 @@ pub const RECEIVE_PAUSE_MILLIS: u64 = 100;
 pub const PARTING_MILLIS: u64 = 200;
 /// Length of a passage in bytes: long enough to hold an answer, short enough to be its own snippet and to be ranked by what it says.
 pub const PASSAGE_BYTES: usize = 3000;
-/// Passages of one document: with `extract.max_text` at its default they are 400 bytes and more.
+/// Sections of one document that are passages of their own: beyond, the shortest join the one before.
 pub const PASSAGES: usize = 50_000;
 /// Headings or bookmarks kept of one document.
 pub const OUTLINE_ENTRIES: usize = 10_000;
@@ -57,3 +57,14 @@ pub const TITLE_CHARS: usize = 300;
 pub const UNPACKED_BYTES: u64 = 96 << 20;
 /// Paragraph styles of a document that are looked at.
 pub const STYLES: usize = 10_000;
+
+/// Open descriptors of a worker: its three, and a few that the runtime opens for a moment.
+pub const WORKER_DESCRIPTORS: u64 = 16;
+/// Stack of the thread that parses, in bytes: deep nesting is a document's right up to here; only what is touched is used.
+pub const WORKER_STACK_BYTES: usize = 64 << 20;
+/// Header of a request to a worker, in bytes: a format, a few numbers and language codes.
+pub const WORKER_REQUEST_BYTES: usize = 16 << 10;
+/// Header of a worker's answer, in bytes: [`PASSAGES`] with their places and [`OUTLINE_ENTRIES`], all as long as they may be in practice.
+pub const WORKER_ANSWER_BYTES: usize = 32 << 20;
+/// Documents that one worker reads before it is replaced: bounds what a leak can gather.
+pub const WORKER_DOCUMENTS: u32 = 500;

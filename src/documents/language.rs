@@ -15,7 +15,7 @@ pub(super) fn detect(text: &str, allowed: &[String]) -> Option<String> {
     // From the middle: the beginning of a document is addresses, contents and legal notices.
     let start = text.floor_char_boundary((text.len() / 2).saturating_sub(SAMPLE_BYTES / 2));
     let end = text.floor_char_boundary((start + SAMPLE_BYTES).min(text.len()));
-    let allowed: Vec<Lang> = allowed.iter().filter_map(|code| Lang::from_code(code)).collect();
+    let allowed: Vec<Lang> = allowed.iter().filter_map(Lang::from_code).collect();
     let detector = if allowed.is_empty() { Detector::new() } else { Detector::with_allowlist(allowed) };
     let info = detector.detect(&text[start..end])?;
     info.is_reliable().then(|| info.lang().code().to_owned())

@@ -3,10 +3,12 @@
 
 mod beneath;
 mod compose;
+mod confine;
 mod docx;
 mod encoding;
 mod extract;
 mod format;
+pub mod frame;
 mod html;
 mod language;
 mod markdown;
@@ -15,8 +17,11 @@ mod pdf;
 mod rst;
 mod visible;
 mod walk;
+pub mod worker;
 
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{OUTLINE_ENTRIES, PASSAGE_BYTES, PASSAGES, TITLE_CHARS};
 
 pub use beneath::open_beneath;
 pub use encoding::{clean, is_unseen};
@@ -119,4 +124,60 @@ pub struct Stamp {
 impl Stamp {
     /// Of something that could not be looked at.
     pub const NONE: Stamp = Stamp { size: 0, modified_ns: 0, inode: 0 };
+}
+
+impl Extracted {
+    /// Whether this is what extraction may produce. What a worker says is asked, since a hostile document may have spoken through it.
+    pub fn is_sound(&self, max_text: usize) -> bool {
+        let one_line = |text: &str, chars: usize| {
+            text.len() <= 4 * chars && !text.chars().any(|c| is_unseen(c) || matches!(c, '\n' | '\t'))
+        };
+        let title = |text: &str| one_line(text, TITLE_CHARS);
+        let places = |place: &Place| place.heading.as_deref().is_none_or(title);
+        let mut end = 0;
+        let tiles = self.passages.iter().all(|passage| {
+            let follows = passage.start == end && passage.end > end && self.text.is_char_boundary(passage.end);
+            end = passage.end;
+            follows && places(&passage.place)
+        });
+        tiles
+            && end == self.text.len()
+            && self.text.len() <= max_text
+            && self.passages.len() <= PASSAGES + self.text.len() / (PASSAGE_BYTES / 2)
+            && self.outline.len() <= OUTLINE_ENTRIES
+            && self.outline.iter().all(|entry| title(&entry.title) && self.text.is_char_boundary(entry.offset))
+            && self.title.as_deref().is_none_or(title)
+            && self.author.as_deref().is_none_or(title)
+            && self
+                .language
+                .as_deref()
+                .is_none_or(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_lowercase()))
+            && !self.text.chars().any(is_unseen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_the_promises_of_extraction_is_not_sound() {
+        let sound = extract(Format::Markdown, b"# One\n\ntext", &ExtractLimits::default()).unwrap();
+        assert!(sound.is_sound(100));
+        assert!(!sound.is_sound(5));
+        let spoilt: [fn(&mut Extracted); 7] = [
+            |e| e.text.push('x'),
+            |e| e.text = e.text.replace('t', "\u{202e}"),
+            |e| e.passages.clear(),
+            |e| e.passages[0].start = 1,
+            |e| e.outline[0].offset = 1000,
+            |e| e.title = Some("a\nb".into()),
+            |e| e.language = Some("xx\u{1b}".into()),
+        ];
+        for spoil in spoilt {
+            let mut extracted = sound.clone();
+            spoil(&mut extracted);
+            assert!(!extracted.is_sound(100), "{extracted:?}");
+        }
+    }
 }

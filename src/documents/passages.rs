@@ -66,8 +66,8 @@ fn sections(text: &str, marks: &[Mark]) -> Vec<Section> {
             MarkKind::Heading(title) => Place { heading: Some(title.clone()), ..current.place.clone() },
         };
         let is_page = matches!(mark.kind, MarkKind::Page(_));
-        let only_headings = !has_body && !(is_page && current.place.page.is_some());
-        if start == current.start || only_headings {
+        let turns_page = is_page && current.place.page.is_some();
+        if start == current.start || !(has_body || turns_page) {
             current.place = place;
         } else if start - current.start > floor {
             let next = Section { start, end: text.len(), place };
