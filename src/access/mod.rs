@@ -2,7 +2,9 @@
 //! asked for with a scope, and there are two doors to one: [`Policy::scope`] and [`Scope::owner`].
 
 mod action;
+pub mod audit;
 mod grant;
+pub mod limits;
 mod policy;
 mod rule;
 mod scope;

@@ -10,13 +10,25 @@ use crate::peer::PeerId;
 pub struct Policy {
     generation: u64,
     scopes: HashMap<PeerId, Scope>,
+    keys: HashMap<PeerId, [u8; 32]>,
 }
 
 impl Policy {
     /// The policy of these grants; `generation` rises with every change.
     pub fn new(generation: u64, grants: impl IntoIterator<Item = (PeerId, Grant)>) -> Policy {
         let scopes = grants.into_iter().map(|(peer, grant)| (peer, Scope::of(&grant))).collect();
-        Policy { generation, scopes }
+        Policy { generation, scopes, keys: HashMap::new() }
+    }
+
+    /// Adds what stays the same of peers over restarts: their public keys.
+    pub fn with_keys(mut self, keys: impl IntoIterator<Item = (PeerId, [u8; 32])>) -> Policy {
+        self.keys.extend(keys);
+        self
+    }
+
+    /// The public key of a peer, to which what is sealed for it is bound.
+    pub fn key(&self, peer: PeerId) -> Option<&[u8; 32]> {
+        self.keys.get(&peer)
     }
 
     /// Which change this is.
