@@ -1,0 +1,138 @@
+//! What the tools' answers have in common: links, provenance, the mark that text is untrusted, and their size.
+
+use serde_json::{Value, json};
+
+use super::super::Call;
+use super::super::text::{UNTRUSTED, plain, plain_with_ranges};
+use crate::search::{Document, Hit};
+
+/// The page that shows a document, or opens it at a passage.
+pub(super) fn url(call: &Call, id: &str) -> String {
+    format!("{}/?document={id}", call.base_url)
+}
+
+/// A result of a search: what was found, where it stands, and that it is not to be trusted.
+pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
+    let (snippet, highlights) = plain_with_ranges(&hit.snippet, &hit.highlights);
+    let mut value = json!({
+        "id": hit.id,
+        "title": plain(&hit.title),
+        "url": url(call, &hit.id),
+        "collection": hit.collection,
+        "path": plain(&hit.path),
+        "type": hit.format,
+    });
+    if let Some(page) = hit.place.page {
+        value["page"] = json!(page);
+    }
+    if let Some(heading) = &hit.place.heading {
+        value["heading"] = json!(plain(heading));
+    }
+    if let Some(line) = hit.place.line {
+        value["line"] = json!(line);
+    }
+    value["snippet"] = json!(snippet);
+    value["highlights"] = json!(highlights);
+    value["score"] = json!(rounded(hit.score));
+    value["modified"] = json!(hit.modified);
+    if hit.fuzzy {
+        value["fuzzy"] = json!(true);
+    }
+    value["untrusted"] = json!(true);
+    value
+}
+
+/// What is known of a document.
+pub(super) fn document(call: &Call, document: &Document) -> Value {
+    let mut value = json!({
+        "id": document.id,
+        "title": plain(&document.title),
+        "url": url(call, &document.id),
+        "collection": document.collection,
+        "path": plain(&document.path),
+        "type": document.format,
+        "size": document.size,
+        "modified": document.modified,
+        "text_bytes": document.text_bytes,
+    });
+    let optional = [
+        ("pages", json!(document.pages)),
+        ("author", json!(document.author.as_deref().map(plain))),
+        ("created", json!(document.created)),
+        ("language", json!(document.language)),
+    ];
+    for (name, known) in optional {
+        if !known.is_null() {
+            value[name] = known;
+        }
+    }
+    value
+}
+
+/// The sentence about untrusted text.
+pub(super) fn notice() -> Value {
+    json!(UNTRUSTED)
+}
+
+/// Scores to four digits: more would only be noise of the arithmetic.
+fn rounded(score: f32) -> f64 {
+    (f64::from(score) * 10_000.0).round() / 10_000.0
+}
+
+/// Characters of an answer as JSON.
+pub(super) fn chars(value: &Value) -> usize {
+    value.to_string().chars().count()
+}
+
+/// The schema of a hit.
+pub(super) fn hit_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string", "description": "Of the passage; fetch takes it" },
+            "title": { "type": "string" },
+            "url": { "type": "string", "description": "Opens the document at this passage in a browser" },
+            "collection": { "type": "string" },
+            "path": { "type": "string", "description": "Below the collection" },
+            "type": { "type": "string" },
+            "page": { "type": "integer" },
+            "heading": { "type": "string" },
+            "line": { "type": "integer" },
+            "snippet": { "type": "string", "description": "Text around the hit: untrusted" },
+            "highlights": {
+                "type": "array",
+                "description": "Byte ranges in snippet (UTF-8)",
+                "items": { "type": "array", "items": { "type": "integer" } },
+            },
+            "score": { "type": "number", "description": "Comparable within one answer" },
+            "modified": { "type": "string" },
+            "fuzzy": { "type": "boolean", "description": "Found only with a typo allowed" },
+            "untrusted": { "type": "boolean" },
+        },
+        "required": ["id", "title", "url", "collection", "path", "type", "snippet", "highlights", "score", "modified",
+            "untrusted"],
+    })
+}
+
+/// The schema of what is known of a document.
+pub(super) fn document_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "string" },
+            "title": { "type": "string" },
+            "url": { "type": "string" },
+            "collection": { "type": "string" },
+            "path": { "type": "string" },
+            "type": { "type": "string" },
+            "size": { "type": "integer", "description": "Bytes of the file" },
+            "modified": { "type": "string" },
+            "text_bytes": { "type": "integer", "description": "Bytes of its text" },
+            "pages": { "type": "integer" },
+            "author": { "type": "string" },
+            "created": { "type": "string" },
+            "language": { "type": "string", "description": "ISO 639-3" },
+        },
+        "required": ["id", "title", "url", "collection", "path", "type", "size", "modified", "text_bytes"],
+    })
+}
