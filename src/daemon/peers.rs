@@ -162,6 +162,7 @@ impl Peers {
     /// The grants of all.
     pub fn policy(&self) -> Policy {
         Policy::new(self.generation, self.peers.iter().map(|peer| (peer.id, peer.grant.clone())))
+            .with_keys(self.peers.iter().map(|peer| (peer.id, *peer.public_key.as_bytes())))
     }
 
     /// Adds a device under the lowest free addresses.

@@ -33,7 +33,7 @@ use super::state::{StateDir, StateError};
 use super::{logging, notify_manager, reload};
 use crate::config::{Config, ConfigErrors, KeyFileError, Places, read_server_key};
 use crate::control::{Failed, FailedKind, ServerReport};
-use crate::http::{self, Appliance};
+use crate::http::{self, Appliance, Traffic};
 use crate::key::PrivateKey;
 use crate::link::{Link, Stream};
 use crate::node::{Event, Node, NodeConfig};
@@ -274,6 +274,7 @@ impl Prepared {
             cursor_key: cursor_key(&key),
             shell: Arc::new(DaemonShell { progress: indexer.subscribe() }),
             config: ArcSwap::from_pointee(config),
+            traffic: Traffic::default(),
         });
         if inherited {
             tracing::info!("the UDP socket was handed over by the service manager");

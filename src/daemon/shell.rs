@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::indexing::Progress;
-use crate::http::{Health, Shell};
+use crate::access::audit::Record;
+use crate::http::{Health, Metric, MetricKind, Shell};
 
 /// The daemon's clock, entropy and threads.
 pub struct DaemonShell {
@@ -37,5 +38,23 @@ impl Shell for DaemonShell {
         let progress = self.progress.borrow();
         // The indexer holds the sending end for as long as it lives.
         Health { indexer: self.progress.has_changed().is_ok(), watcher: progress.watching, pending: progress.pending() }
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let health = self.health();
+        let gauge = |name, help, value: f64| Metric { name, help, kind: MetricKind::Gauge, labels: Vec::new(), value };
+        vec![
+            gauge("adit_index_pending", "Files waiting to be indexed.", health.pending as f64),
+            gauge("adit_indexer_up", "Whether the indexer is running.", f64::from(u8::from(health.indexer))),
+            gauge("adit_watcher_up", "Whether folders are watched for changes.", f64::from(u8::from(health.watcher))),
+        ]
+    }
+
+    /// Queries and document names stay out of the log.
+    fn record(&self, record: Record) {
+        let Record { peer, request_id, route, status, bytes, milliseconds, verdict, note, .. } = record;
+        let tool = note.tool.unwrap_or("-");
+        let documents = note.documents.len();
+        tracing::debug!(%peer, request_id, route, tool, status, documents, bytes, milliseconds, ?verdict, "request");
     }
 }

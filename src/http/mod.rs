@@ -1,5 +1,9 @@
 //! Bytes of a stream in, requests with their caller out: the guard (`Host`, `Origin`, limits), the routes, the page. Bound to nothing: it
 //! serves the streams it is handed.
+//!
+//! ```text
+//! stream ─► connection (hyper, timers) ─► answer (limits, guard, grant, route) ─► mcp · api · original · page · health · metrics
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,9 +14,26 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::access::Policy;
+use crate::access::audit::Record;
 use crate::config::Config;
 use crate::peer::PeerId;
 use crate::search::Library;
+
+mod answer;
+mod api;
+mod body;
+mod bounded;
+mod connection;
+mod guard;
+mod health;
+mod line;
+mod metrics;
+mod refusal;
+mod reply;
+mod route;
+mod tools;
+
+pub use metrics::{Metric, MetricKind};
 
 /// What the shell provides: time, chance, and threads for work that blocks. (The protocol layers have none of their own.)
 pub trait Shell: Send + Sync + 'static {
@@ -20,12 +41,16 @@ pub trait Shell: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Fills with bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
-    /// Runs work that blocks on another thread.
+    /// Runs work that blocks on another thread. A panic there must cost no more than this piece of work.
     fn blocking(&self, work: Box<dyn FnOnce() + Send>);
     /// Resolves after this time.
     fn sleep(&self, duration: std::time::Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// Whether the indexer lives and what it has still to do; for `/_health`.
     fn health(&self) -> Health;
+    /// Figures of everything below HTTP (tunnel, streams, index), for `/metrics`.
+    fn metrics(&self) -> Vec<Metric>;
+    /// Takes note of a call that is over. Called once per call, from the connection's task: must not block.
+    fn record(&self, record: Record);
 }
 
 /// What `/_health` reports besides what the library knows.
@@ -51,13 +76,22 @@ pub struct Appliance {
     pub cursor_key: [u8; 32],
     /// Time, chance and threads.
     pub shell: Arc<dyn Shell>,
+    /// What requests have used up, and figures of them.
+    pub traffic: Traffic,
+}
+
+/// What all requests since the start have used up, and figures of them.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    limiter: Arc<crate::access::limits::Limiter>,
+    counters: metrics::Counters,
 }
 
 /// Serves one connection of one peer until either side ends it, or `stop` resolves (then: the answer under way is finished first).
-pub async fn serve<S, F>(_stream: S, _peer: PeerId, _appliance: Arc<Appliance>, _stop: F)
+pub async fn serve<S, F>(stream: S, peer: PeerId, appliance: Arc<Appliance>, stop: F)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = ()> + Send,
 {
-    todo!()
+    connection::serve(stream, peer, appliance, stop).await;
 }

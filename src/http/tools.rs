@@ -1,0 +1,60 @@
+//! From a request to a tool: makes the [`Call`] that carries who asks, what it may see, and what it may use.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::answer::Question;
+use super::refusal::Refusal;
+use super::{Appliance, Shell};
+use crate::mcp::{Arguments, Call, Seal, Threads, tools};
+
+/// Characters that a token stands for, about: `mcp.answer_tokens` counts tokens.
+const TOKEN_CHARS: usize = 4;
+
+struct ShellThreads(Arc<dyn Shell>);
+
+impl Threads for ShellThreads {
+    fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.blocking(work);
+    }
+}
+
+/// The call for one message or request.
+pub(super) fn call(appliance: &Appliance, question: &Question) -> Arc<Call> {
+    let config = appliance.config.load();
+    let mut entropy = [0; 24];
+    appliance.shell.fill_random(&mut entropy);
+    let hold = question.permit.clone().map(|permit| permit as Arc<dyn Any + Send + Sync>);
+    Arc::new(Call {
+        library: Arc::clone(&appliance.library),
+        scope: question.scope.clone(),
+        now: question.started,
+        base_url: format!("http://{}", question.host),
+        seal: Seal::new(appliance.cursor_key, &question.peer_key, &question.rights, entropy),
+        snippet_chars: config.mcp.answer_tokens.saturating_mul(TOKEN_CHARS),
+        revisions: config.mcp.revisions.clone(),
+        threads: Arc::new(ShellThreads(Arc::clone(&appliance.shell))),
+        note: Default::default(),
+        hold,
+    })
+}
+
+/// Asks a tool, for those paths that are tools in another dress.
+pub(super) async fn ask(
+    appliance: &Appliance,
+    question: &mut Question,
+    tool: &str,
+    arguments: Arguments,
+) -> Result<Value, Refusal> {
+    let call = call(appliance, question);
+    let answer = tools::run(Arc::clone(&call), tool, arguments).await;
+    question.notes.push(call.note.lock().clone());
+    answer.map_err(|error| match error {
+        tools::ToolError::Unknown => Refusal::NotAllowed,
+        tools::ToolError::Argument(misfit) => Refusal::Argument(misfit.message),
+        tools::ToolError::NotFound => Refusal::NotFound,
+        tools::ToolError::Failed => Refusal::Internal,
+    })
+}
