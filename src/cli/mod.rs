@@ -1,8 +1,132 @@
-//! The command line: words people read and type, and exit codes.
+//! The command line: what a person typed in, words they read and an exit code out. One file per family of verbs.
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+
+mod client_config;
+mod outcome;
+mod terminal;
+
+#[cfg(feature = "server")]
+mod config;
+#[cfg(feature = "server")]
+mod device;
+#[cfg(feature = "server")]
+mod index;
+#[cfg(feature = "server")]
+mod init;
+#[cfg(feature = "server")]
+mod network;
+#[cfg(feature = "server")]
+mod peer;
+#[cfg(feature = "server")]
+mod places;
+#[cfg(feature = "server")]
+mod qr;
+#[cfg(feature = "server")]
+mod search;
+#[cfg(feature = "server")]
+mod serve;
+#[cfg(feature = "server")]
+mod status;
+#[cfg(feature = "server")]
+mod units;
+
+pub use outcome::Exit;
+use outcome::Outcome;
+
+/// A private library on a home server: its documents, searched by your own devices and agents through a WireGuard tunnel, and by
+/// no other way.
+///
+/// `adit up DIR` sets everything up and serves. The host opens one UDP port, which answers nothing to whoever holds no key. Devices
+/// use any WireGuard client; an agent on a machine without one starts `adit bridge`.
+#[derive(Debug, Parser)]
+#[command(name = "adit", version, max_term_width = 100, propagate_version = false, disable_help_subcommand = true)]
+#[command(
+    after_long_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 partly done, 4 the daemon is not running, 5 not allowed on \
+    the control socket, 6 no such peer, collection or document, 7 exists already, 78 bad configuration."
+)]
+struct Arguments {
+    /// Use this adit.toml, with keys and state beside it
+    ///
+    /// Without it, root uses the system's places (/etc/adit, /var/lib/adit), and everybody else their own
+    /// (~/.config/adit, ~/.local/state/adit).
+    #[cfg(feature = "server")]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<std::path::PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[cfg(feature = "server")]
+    Init(init::Arguments),
+    #[cfg(feature = "server")]
+    Serve(serve::ServeArguments),
+    /// Stop the running daemon
+    #[cfg(feature = "server")]
+    Stop,
+    /// Apply a changed configuration without dropping a tunnel
+    #[cfg(feature = "server")]
+    Reload,
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Peer(peer::Command),
+    #[cfg(feature = "server")]
+    Status(status::Arguments),
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Index(index::Command),
+    #[cfg(feature = "server")]
+    Search(search::Arguments),
+    ClientConfig(client_config::Arguments),
+    #[cfg(feature = "server")]
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
 /// Runs the program: arguments from the environment, results on stdout, talk on stderr.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to stdout, errors to stderr; if nobody reads them, nobody is told.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code().clamp(0, 255) as u8);
+        }
+    };
+    let exit = run(arguments).unwrap_or_else(|error| {
+        if !error.message.is_empty() {
+            terminal::say(format_args!("adit: {}", error.message));
+        }
+        error.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+#[cfg(feature = "server")]
+fn run(arguments: Arguments) -> Outcome {
+    let config = arguments.config.as_deref();
+    match arguments.command {
+        Command::Init(arguments) => init::run(&places::own(config)?, arguments),
+        Command::Serve(arguments) => serve::serve(&places::find(config)?, arguments),
+        Command::Stop => serve::stop(&places::find(config)?),
+        Command::Reload => serve::reload(&places::find(config)?),
+        Command::Peer(command) => peer::run(&places::find(config)?, command),
+        Command::Status(arguments) => status::run(&places::find(config)?, arguments),
+        Command::Index(command) => index::run(&places::find(config)?, command),
+        Command::Search(arguments) => search::run(&places::find(config)?, arguments),
+        Command::Config(command) => config::run(&places::find(config)?, command),
+        Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),
+    }
+}
+
+#[cfg(not(feature = "server"))]
+fn run(arguments: Arguments) -> Outcome {
+    match arguments.command {
+        Command::ClientConfig(arguments) => client_config::run(arguments, None),
+    }
 }

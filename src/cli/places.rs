@@ -1,0 +1,105 @@
+//! Which appliance a command is about: `--config`, or whose places are used.
+
+use std::path::{Path, PathBuf};
+
+use super::outcome::{Error, Exit, io_failed};
+use crate::config::{Config, Places};
+use crate::control::{Client, ClientError, Request, Response};
+use crate::daemon;
+
+/// The places that a command uses: those of `--config`; the system's for root; otherwise the user's, or the system's where the
+/// user has set up nothing and the system has.
+pub fn find(config: Option<&Path>) -> Result<Places, Error> {
+    let own = own(config)?;
+    let system = Places::system();
+    let borrowed = config.is_none() && !own.config.exists() && system.config.exists();
+    Ok(if borrowed { system } else { own })
+}
+
+/// The places where something new is made: the same, but never the system's for a user.
+pub fn own(config: Option<&Path>) -> Result<Places, Error> {
+    if let Some(config) = config {
+        return Places::at(config).map_err(io_failed(format_args!("cannot find {}", config.display())));
+    }
+    match nix::unistd::geteuid().is_root() {
+        true => Ok(Places::system()),
+        false => Places::user().ok_or_else(|| {
+            Error::usage("HOME is not set, so there is no place for your files: say --config DIR/adit.toml")
+        }),
+    }
+}
+
+/// The configuration in force there.
+pub fn load(places: &Places) -> Result<Config, Error> {
+    if !places.config.exists() {
+        let message = format!("there is no configuration yet: {} does not exist", places.config.display());
+        let advice = "Make one, with a key and a first device, and serve: adit up DIR";
+        return Err(Error::new(Exit::Configuration, message).advise(advice));
+    }
+    Ok(Config::load(&places.config)?)
+}
+
+/// The control socket of the daemon there. Finding it needs the state folder, hence the configuration, only where all files lie together.
+pub fn control_socket(places: &Places) -> Result<PathBuf, Error> {
+    match &places.control_socket {
+        Some(socket) => Ok(socket.clone()),
+        None => Ok(places.control_socket(&load(places)?.server.state_dir)),
+    }
+}
+
+/// Asks the daemon; its refusal is an error.
+pub fn ask(places: &Places, request: &Request) -> Result<Response, Error> {
+    match Client::connect(&control_socket(places)?)?.ask(request)? {
+        Response::Failed(failed) => Err(failed.into()),
+        response => Ok(response),
+    }
+}
+
+/// Asks the daemon if it runs.
+pub fn ask_if_running(places: &Places, request: &Request) -> Result<Option<Response>, Error> {
+    let mut client = match Client::connect(&control_socket(places)?) {
+        Err(ClientError::NotRunning(_)) => return Ok(None),
+        client => client?,
+    };
+    match client.ask(request)? {
+        Response::Failed(failed) => Err(failed.into()),
+        response => Ok(Some(response)),
+    }
+}
+
+/// Answers without a daemon, on disk.
+pub fn offline(config: &Config, request: &Request) -> Result<Response, Error> {
+    match daemon::offline::answer(config, request) {
+        Response::Failed(failed) => Err(failed.into()),
+        response => Ok(response),
+    }
+}
+
+/// Asks the daemon, or answers on disk where none runs.
+pub fn ask_or_offline(places: &Places, request: &Request) -> Result<Response, Error> {
+    match ask_if_running(places, request)? {
+        Some(response) => Ok(response),
+        None => offline(&load(places)?, request),
+    }
+}
+
+/// An answer to another question than was asked.
+pub fn unexpected(response: &Response) -> Error {
+    let kind = serde_json::to_value(response).ok();
+    let kind =
+        kind.as_ref().and_then(|value| value.get("response")).and_then(|kind| kind.as_str()).unwrap_or("nothing");
+    Error::failed(format_args!(
+        "the daemon answered \"{kind}\", which is not what was asked: is it of another version?"
+    ))
+}
+
+/// The address of MCP on this machine's own library, inside the tunnel; `None` where there is none.
+pub fn own_url(config: Option<&Path>) -> Option<String> {
+    let config = load(&find(config).ok()?).ok()?;
+    Some(mcp_url(config.server.tunnel.first()?.address))
+}
+
+/// Where MCP is served.
+pub fn mcp_url(address: std::net::IpAddr) -> String {
+    format!("{}mcp", super::status::url(address))
+}

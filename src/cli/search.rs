@@ -1,0 +1,138 @@
+//! `adit search`: the owner's own search, at the machine.
+
+use clap::Args;
+
+use super::outcome::{Exit, Outcome};
+use super::places;
+use super::status::versioned;
+use super::terminal::{Style, print, print_json, say};
+use super::units::{count, harmless};
+use crate::config::Places;
+use crate::control::{OwnerSearch, Request, Response};
+use crate::name::CollectionName;
+use crate::search::{Answer, Hit};
+
+/// Search the library here on the server
+///
+/// Words are ranked: more of them rank higher. "a phrase", -not, +must, a | b, ( ), word*, word~, title:, path:, type:pdf,
+/// after:2025-01 and before: narrow a search. Only root and the daemon's own user may search here, and what they ask is recorded.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// What to look for
+    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    pub query: Vec<String>,
+    /// Show this many results, 1 to 50
+    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub limit: u16,
+    /// Search this collection alone
+    #[arg(short, long, value_name = "NAME")]
+    pub collection: Option<CollectionName>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(places: &Places, arguments: Arguments) -> Outcome {
+    let search = OwnerSearch {
+        query: arguments.query.join(" "),
+        limit: arguments.limit.into(),
+        collection: arguments.collection,
+    };
+    let answer = match places::ask_or_offline(places, &Request::Search(search))? {
+        Response::Found(answer) => answer,
+        other => return Err(places::unexpected(&other)),
+    };
+    if arguments.json {
+        print_json(&versioned(&answer)?)?;
+        return Ok(Exit::Done);
+    }
+    for part in &answer.unused {
+        say(format_args!("note: {}", harmless(part)));
+    }
+    let style = Style::of_stdout();
+    print(&answer.results.iter().map(|hit| shown(hit, style)).collect::<Vec<_>>().join("\n"))?;
+    say(summary(&answer));
+    Ok(Exit::Done)
+}
+
+/// Where it is, what it is called, and the text around what was found.
+fn shown(hit: &Hit, style: Style) -> String {
+    let file = style.file(&harmless(&format!("{}/{}", hit.collection, hit.path)).replace('\n', " "));
+    let place = match (hit.place.page, hit.place.line) {
+        (Some(page), _) => format!(":p{page}"),
+        (None, Some(line)) => format!(":{line}"),
+        (None, None) => String::new(),
+    };
+    let one_line = |text: &str| harmless(text).replace('\n', " ");
+    let mut title = style.strong(&one_line(&hit.title));
+    if let Some(heading) = hit.place.heading.as_deref().filter(|heading| *heading != hit.title) {
+        title.push_str(&format!(" › {}", one_line(heading)));
+    }
+    let mark = if hit.fuzzy { style.faint("  (similar words)") } else { String::new() };
+    let snippet: String = highlighted(hit, style).lines().map(|line| format!("    {line}\n")).collect();
+    format!("{file}{place}  {title}{mark}\n{snippet}")
+}
+
+/// The snippet with what was found set off. Ranges that do not fit the text are passed over.
+fn highlighted(hit: &Hit, style: Style) -> String {
+    let mut text = String::new();
+    let mut done = 0;
+    for (start, end) in &hit.highlights {
+        let (Some(before), Some(found)) = (hit.snippet.get(done..*start), hit.snippet.get(*start..*end)) else {
+            continue;
+        };
+        text.push_str(&harmless(before));
+        text.push_str(&style.found(&harmless(found)));
+        done = *end;
+    }
+    text.push_str(&harmless(&hit.snippet[done..]));
+    text
+}
+
+fn summary(answer: &Answer) -> String {
+    let shown = answer.results.len() as u64;
+    match (shown, &answer.suggestion) {
+        (0, Some(suggestion)) => format!("nothing found; {}", harmless(suggestion)),
+        (0, None) => "nothing found".to_owned(),
+        _ if answer.total_is_exact => format!("{} of {}", shown, count(answer.total, "document")),
+        _ => format!("{shown} of more than {}", count(answer.total, "document")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(snippet: &str, highlights: &[(usize, usize)]) -> Hit {
+        Hit {
+            id: "x.1".to_owned(),
+            title: "The \x1b[2Jpump".to_owned(),
+            path: "heating/pump.md".to_owned(),
+            collection: "home".parse().unwrap(),
+            snippet: snippet.to_owned(),
+            highlights: highlights.to_vec(),
+            place: crate::documents::Place { page: None, heading: Some("Service".to_owned()), line: Some(12) },
+            score: 1.0,
+            modified: "2025-01-01T00:00:00Z".parse().unwrap(),
+            fuzzy: false,
+            format: crate::documents::Format::Markdown,
+        }
+    }
+
+    #[test]
+    fn a_hit_says_where_it_is_and_steers_no_terminal() {
+        let text = shown(&hit("the pump\nruns\x07", &[(4, 8)]), Style::Plain);
+        let expected = "home/heating/pump.md:12  The \u{fffd}[2Jpump › Service\n    the pump\n    runs\u{fffd}\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn highlights_are_coloured_where_they_fit() {
+        let style = Style::Colours;
+        assert_eq!(highlighted(&hit("the pump", &[(4, 8)]), style), "the \x1b[1;31mpump\x1b[0m");
+        for odd in [(4, 80), (8, 4), (1, 2)] {
+            let text = highlighted(&hit("thé", &[odd]), style);
+            assert_eq!(text.replace("\x1b[1;31m", "").replace("\x1b[0m", ""), "thé", "{odd:?}");
+        }
+    }
+}

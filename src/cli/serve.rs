@@ -1,0 +1,66 @@
+//! `adit serve`, `stop`, `reload`: the daemon's life.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::outcome::{Error, Exit, Outcome};
+use super::places;
+use super::terminal::{print, say};
+use crate::config::Places;
+use crate::control::{Failed, Request, Response};
+use crate::daemon::{self, ServeError, ServeOptions};
+
+/// Run the daemon
+///
+/// It serves until `adit stop`, Ctrl-C or SIGTERM, and applies a changed configuration on SIGHUP. As root it becomes another user: that of
+/// --user, else "adit" where that user exists and can read the folders, else their owner.
+#[derive(Debug, Default, Args)]
+pub struct ServeArguments {
+    /// Go into the background, and return once the daemon serves
+    #[arg(long)]
+    pub daemonize: bool,
+    /// Write the process id to this file
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// As root: become this user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+pub fn serve(places: &Places, arguments: ServeArguments) -> Outcome {
+    places::load(places)?;
+    daemon::serve(ServeOptions {
+        places: places.clone(),
+        user: arguments.user,
+        daemonize: arguments.daemonize,
+        pid_file: arguments.pid_file,
+        on_ready: None,
+    })
+    .map_err(not_serving)?;
+    Ok(Exit::Done)
+}
+
+/// Why the daemon does not serve, with the exit code of its kind.
+pub fn not_serving(error: ServeError) -> Error {
+    Failed { kind: error.kind(), message: error.to_string() }.into()
+}
+
+pub fn stop(places: &Places) -> Outcome {
+    match places::ask(places, &Request::Stop)? {
+        Response::Done => say("stopped"),
+        other => return Err(places::unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
+pub fn reload(places: &Places) -> Outcome {
+    // Here the errors have their lines, and the person sees them.
+    places::load(places)?;
+    match places::ask(places, &Request::Reload)? {
+        Response::Reloaded { notes } if notes.is_empty() => say("nothing has changed"),
+        Response::Reloaded { notes } => print(&notes.iter().map(|note| format!("{note}\n")).collect::<String>())?,
+        other => return Err(places::unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}

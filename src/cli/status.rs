@@ -1,0 +1,228 @@
+//! `adit status`: how everything is, on one screen.
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::outcome::{Error, Exit, Outcome};
+use super::places;
+use super::terminal::{Style, print, print_json};
+use super::units::{bytes, count, harmless, seconds};
+use crate::config::Places;
+use crate::control::{IndexReport, PeerReport, Request, Response, StatusReport};
+
+/// Show how everything is: devices, traffic, index, warnings
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print it as JSON, with all counters
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(places: &Places, arguments: Arguments) -> Outcome {
+    let report = match places::ask(places, &Request::Status)? {
+        Response::Status(report) => report,
+        other => return Err(places::unexpected(&other)),
+    };
+    match arguments.json {
+        true => print_json(&versioned(&report)?)?,
+        false => print(&screen(&report, Style::of_stdout()))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// A report as JSON, with the version of its shape first.
+pub fn versioned(report: &impl Serialize) -> Result<Value, Error> {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), json!(1));
+    match serde_json::to_value(report).map_err(Error::failed)? {
+        Value::Object(fields) => object.extend(fields),
+        other => {
+            object.insert("value".to_owned(), other);
+        }
+    }
+    Ok(Value::Object(object))
+}
+
+fn screen(report: &StatusReport, style: Style) -> String {
+    let server = &report.server;
+    let mut text = format!(
+        "{} {}, serving for {} (pid {})\n",
+        style.strong("adit"),
+        report.program,
+        seconds(report.uptime_seconds),
+        report.pid
+    );
+    text.push_str(&field("configuration", &report.config.display().to_string()));
+    text.push_str(&field("listening", &format!("{}/udp", server.listen)));
+    text.push_str(&field("endpoint", &server.endpoint));
+    let urls: Vec<_> = server.addresses.iter().map(|address| url(*address)).collect();
+    text.push_str(&field("inside the tunnel", &urls.join(" ")));
+    text.push_str(&field("index", &index_line(&report.index)));
+    for peer in &report.peers {
+        text.push_str(&format!("\n{}: {}\n", style.strong("peer"), peer.name));
+        text.push_str(&peer_lines(peer));
+    }
+    if report.peers.is_empty() {
+        text.push_str("\nNo device yet: adit peer add NAME --qr\n");
+    }
+    if !report.warnings.is_empty() {
+        text.push('\n');
+    }
+    for warning in &report.warnings {
+        text.push_str(&format!("{} {}\n", style.warning("warning:"), harmless(warning)));
+    }
+    text
+}
+
+/// What `status` and `peer show` say of a device.
+pub fn peer_lines(peer: &PeerReport) -> String {
+    let addresses: Vec<_> = peer.addresses.iter().map(|address| address.to_string()).collect();
+    let mut text = field("addresses", &addresses.join(", "));
+    if let Some(endpoint) = peer.endpoint {
+        text.push_str(&field("endpoint", &endpoint.to_string()));
+    }
+    text.push_str(&field("latest handshake", &handshake(peer)));
+    if peer.received_bytes + peer.sent_bytes > 0 {
+        let transfer = format!("{} received, {} sent", bytes(peer.received_bytes), bytes(peer.sent_bytes));
+        text.push_str(&field("transfer", &transfer));
+    }
+    text.push_str(&field("collections", &list(&peer.collections)));
+    text.push_str(&field("may", &list(&peer.scopes)));
+    text
+}
+
+/// How long ago a device's latest handshake was.
+pub fn handshake(peer: &PeerReport) -> String {
+    match peer.latest_handshake_seconds {
+        Some(0) => "now".to_owned(),
+        Some(ago) => format!("{} ago", seconds(ago)),
+        None => "never".to_owned(),
+    }
+}
+
+/// What the index holds and how fresh it is, in a line.
+pub fn index_line(index: &IndexReport) -> String {
+    let mut parts = vec![count(index.documents, "document"), count(index.passages, "passage")];
+    if index.pending > 0 {
+        parts.push(format!("{} waiting", count(index.pending, "file")));
+    }
+    if index.failed > 0 {
+        parts.push(format!("{} unreadable", count(index.failed, "file")));
+    }
+    let doing = match index.activity.as_str() {
+        "" => format!("as of {} ago", seconds(index.age_seconds)),
+        activity => harmless(activity),
+    };
+    format!("{}; {doing}", parts.join(", "))
+}
+
+/// Where a browser finds the library.
+pub fn url(address: std::net::IpAddr) -> String {
+    match address {
+        std::net::IpAddr::V4(address) => format!("http://{address}/"),
+        std::net::IpAddr::V6(address) => format!("http://[{address}]/"),
+    }
+}
+
+fn list(words: &[String]) -> String {
+    if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
+}
+
+fn field(name: &str, value: &str) -> String {
+    format!("  {name}: {value}\n")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::control::ServerReport;
+
+    pub fn peer() -> PeerReport {
+        PeerReport {
+            name: "phone".parse().unwrap(),
+            public_key: "QGqjFqHUyjLUGFbxGSKXkPBJyYkWNBYnfFsRTk7rVVE=".to_owned(),
+            fingerprint: "0011aabb".to_owned(),
+            addresses: vec!["10.94.7.2".parse().unwrap(), "fd7a:5c1e:90ab::2".parse().unwrap()],
+            preshared_key: true,
+            collections: vec!["documents".to_owned()],
+            scopes: vec!["search".to_owned(), "read".to_owned()],
+            created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            endpoint: Some("192.0.2.9:4711".parse().unwrap()),
+            latest_handshake_seconds: Some(61),
+            received_bytes: 1_468_006,
+            sent_bytes: 500 << 20,
+            streams: 1,
+        }
+    }
+
+    fn report() -> StatusReport {
+        StatusReport {
+            program: "0.1.0".to_owned(),
+            pid: 42,
+            uptime_seconds: 11_520,
+            config: "/etc/adit/adit.toml".into(),
+            server: ServerReport {
+                public_key: "x".to_owned(),
+                endpoint: "home.example.org:51820".to_owned(),
+                addresses: vec!["10.94.7.1".parse().unwrap(), "fd7a:5c1e:90ab::1".parse().unwrap()],
+                mtu: 1280,
+                listen: "[::]:51820".parse().unwrap(),
+            },
+            peers: vec![
+                peer(),
+                PeerReport {
+                    name: "tablet".parse().unwrap(),
+                    endpoint: None,
+                    latest_handshake_seconds: None,
+                    received_bytes: 0,
+                    sent_bytes: 0,
+                    collections: Vec::new(),
+                    ..peer()
+                },
+            ],
+            index: IndexReport { documents: 1204, passages: 1, failed: 2, age_seconds: 12, ..IndexReport::default() },
+            counters: Map::new(),
+            warnings: vec!["the clock jumped".to_owned()],
+        }
+    }
+
+    #[test]
+    fn one_screen_says_how_everything_is() {
+        let expected = "\
+adit 0.1.0, serving for 3 hours, 12 minutes (pid 42)
+  configuration: /etc/adit/adit.toml
+  listening: [::]:51820/udp
+  endpoint: home.example.org:51820
+  inside the tunnel: http://10.94.7.1/ http://[fd7a:5c1e:90ab::1]/
+  index: 1,204 documents, 1 passage, 2 files unreadable; as of 12 seconds ago
+
+peer: phone
+  addresses: 10.94.7.2, fd7a:5c1e:90ab::2
+  endpoint: 192.0.2.9:4711
+  latest handshake: 1 minute, 1 second ago
+  transfer: 1.4 MiB received, 500 MiB sent
+  collections: documents
+  may: search, read
+
+peer: tablet
+  addresses: 10.94.7.2, fd7a:5c1e:90ab::2
+  latest handshake: never
+  collections: nothing
+  may: search, read
+
+warning: the clock jumped
+";
+        assert_eq!(screen(&report(), Style::Plain), expected);
+    }
+
+    #[test]
+    fn json_begins_with_its_version() {
+        let value = versioned(&report()).unwrap();
+        let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys[0], "version");
+        for key in ["peers", "counters", "index", "warnings"] {
+            assert!(keys.contains(&key), "{key}");
+        }
+    }
+}
