@@ -68,3 +68,76 @@ pub const WORKER_REQUEST_BYTES: usize = 16 << 10;
 pub const WORKER_ANSWER_BYTES: usize = 32 << 20;
 /// Documents that one worker reads before it is replaced: bounds what a leak can gather.
 pub const WORKER_DOCUMENTS: u32 = 500;
+
+/// The bridge's longest line from its agent, in bytes: four times the body that a server takes by default.
+pub const BRIDGE_LINE_BYTES: usize = 4 << 20;
+
+/// The bridge's longest single answer from the server, in bytes: far above what tools answer, and no danger to a laptop's memory.
+pub const BRIDGE_ANSWER_BYTES: usize = 16 << 20;
+
+/// Largest device configuration the bridge reads, in bytes: a standard one has four hundred.
+pub const DEVICE_FILE_BYTES: usize = 64 << 10;
+
+/// Open streams of the bridge that owns the tunnel, in number, its own and those of the attached ones together.
+pub const BRIDGE_CONNECTIONS_TOTAL: usize = 256;
+
+/// TCP buffers of the bridge that owns the tunnel, in bytes: all its streams at their usual size.
+pub const BRIDGE_BUFFER_BYTES: u64 = 64 << 20;
+
+/// Handshakes per second that a bridge answers without a cookie: its one peer seldom begins one.
+pub const BRIDGE_HANDSHAKES_PER_SECOND: u64 = 20;
+
+/// Addresses of an endpoint's name that are tried, in number: two families, two each.
+pub const BRIDGE_ENDPOINTS: usize = 4;
+
+/// What one attempt at a handshake and a connection may take, in milliseconds: two round trips to the other side of the world, with
+/// a lost segment. The next begins a handshake at once, where WireGuard would repeat a lost one after 5 s (white paper §6.1).
+pub const BRIDGE_DIAL_MILLIS: u64 = 2_500;
+
+/// What reaching the server may take, in milliseconds: the agent has its answer within 10 s.
+pub const BRIDGE_OPEN_MILLIS: u64 = 8_000;
+
+/// Silence after which the server of a call is looked for, in milliseconds. With the time to look it is within the same 10 s.
+pub const BRIDGE_SILENCE_MILLIS: u64 = 4_000;
+
+/// What looking for the server of a silent call may take, in milliseconds: two attempts.
+pub const BRIDGE_PROBE_MILLIS: u64 = 5_000;
+
+/// Pause before a bridge looks again for the owner of the tunnel or for its free lock, in milliseconds.
+pub const BRIDGE_TAKEOVER_MILLIS: u64 = 20;
+
+/// Connections of other bridges that the owner of the tunnel carries, in number: a server takes 64 of a peer by default.
+pub const BRIDGE_ATTACHED: usize = 64;
+
+/// The owner's first line to an attached bridge, in bytes: a reason, at most.
+pub const BRIDGE_GREETING_BYTES: usize = 1024;
+
+/// Connections of one bridge to its server, in number: half of the calls that a server takes of a peer at once by default.
+pub const BRIDGE_CONNECTIONS: usize = 4;
+
+/// Attempts at one call, in number: a kept connection that the server had closed, one that broke with the owner of the tunnel,
+/// and one more.
+pub const BRIDGE_ATTEMPTS: u32 = 3;
+
+/// How long a call waits for a server that says it is busy, in seconds.
+pub const BRIDGE_BUSY_SECS: u64 = 30;
+
+/// Messages of one agent under way, in number; reading goes on when one is answered.
+pub const BRIDGE_MESSAGES: usize = 256;
+
+/// Lines waiting for the agent to read them, in number: its pipe holds more.
+pub const BRIDGE_OUT_LINES: usize = 16;
+
+/// What is under way when the agent's input ends has this many seconds to be answered: a call's time on the server by default.
+pub const BRIDGE_DRAIN_SECS: u64 = 30;
+
+/// Clients of the bridge's own port at once, in number.
+pub const BRIDGE_LISTEN_CLIENTS: usize = 32;
+
+/// The head of a request to the bridge's own port, in bytes, and the seconds it may take: as for the server's.
+pub const BRIDGE_LISTEN_HEAD_BYTES: usize = 16 << 10;
+/// See [`BRIDGE_LISTEN_HEAD_BYTES`].
+pub const BRIDGE_LISTEN_HEAD_SECS: u64 = 10;
+
+/// Threads of a bridge, in number: one encrypts while another speaks HTTP, and five of them on a laptop stay small.
+pub const BRIDGE_THREADS: usize = 2;
