@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bridge;
 mod client_config;
 mod outcome;
 mod terminal;
@@ -82,6 +83,7 @@ enum Command {
     Index(index::Command),
     #[cfg(feature = "server")]
     Search(search::Arguments),
+    Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),
     #[cfg(feature = "server")]
     #[command(subcommand)]
@@ -120,6 +122,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
         Command::Config(command) => config::run(&places::find(config)?, command),
+        Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),
     }
 }
@@ -127,6 +130,7 @@ fn run(arguments: Arguments) -> Outcome {
 #[cfg(not(feature = "server"))]
 fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
+        Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, None),
     }
 }
