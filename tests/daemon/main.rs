@@ -1,0 +1,8 @@
+//! The real program on loopback: its daemon, driven through its own bridge and its own command line.
+
+mod appliance;
+mod bad_input;
+mod documents;
+mod lifecycle;
+mod peers;
+mod silence;
