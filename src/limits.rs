@@ -141,3 +141,57 @@ pub const BRIDGE_LISTEN_HEAD_SECS: u64 = 10;
 
 /// Threads of a bridge, in number: one encrypts while another speaks HTTP, and five of them on a laptop stay small.
 pub const BRIDGE_THREADS: usize = 2;
+
+/// Handshake messages per second served of one source address while more than `handshakes_per_second` arrive (the kernel's figure).
+pub const SOURCE_HANDSHAKES_PER_SECOND: u32 = 20;
+
+/// Of those, how many may come at once (the kernel's figure).
+pub const SOURCE_HANDSHAKES_BURST: u32 = 5;
+
+/// Source addresses remembered under load: further ones wait until a share is free again. 40 bytes each.
+pub const SOURCES_UNDER_LOAD: usize = 4096;
+
+/// Least time between two handshakes served of one peer, in milliseconds (the kernel's figure).
+pub const INITIATION_INTERVAL_MILLIS: u64 = 20;
+
+/// Receive ring of a connection, in bytes: requests are small, and a ring is resident once it has been walked around.
+pub const RECEIVE_RING_BYTES: usize = 16 << 10;
+
+/// Send ring of a connection, in bytes.
+pub const SEND_RING_BYTES: usize = 64 << 10;
+
+/// The ring in the direction of bulk of a peer's first connections, in bytes: 50 Mbit/s at a round trip of 40 ms.
+pub const BULK_RING_BYTES: usize = 256 << 10;
+
+/// How many connections of a peer get one: browsers open six at most, and downloads use few.
+pub const BULK_CONNECTIONS: usize = 6;
+
+/// How long a handshake of TCP may take, in seconds.
+pub const HALF_OPEN_SECS: u64 = 10;
+
+/// Silence after which a TCP keep-alive is sent, in seconds: rare enough for a phone's battery.
+pub const KEEP_ALIVE_SECS: u64 = 60;
+
+/// Silence of the other end after which a connection is dead, in seconds: three keep-alives.
+pub const CONNECTION_TIMEOUT_SECS: u64 = 185;
+
+/// How long a connection lives on after its user has let go of it in good order, in seconds: to get rid of what is in its ring.
+pub const ORPHAN_SECS: u64 = 120;
+
+/// What such a connection still takes from the other end before it is reset, in bytes: a request whose answer came early may go on.
+pub const ORPHAN_DISCARD_BYTES: usize = 1 << 20;
+
+/// Connections of a peer in TIME-WAIT with nobody using them: the oldest gives way.
+pub const TIME_WAIT_CONNECTIONS: usize = 8;
+
+/// Segments that one connection may send before the next one of the same peer gets its turn.
+pub const TURN_SEGMENTS: usize = 16;
+
+/// Smallest inner MTU, in bytes: what IPv6 asks of every link (RFC 8200 §5).
+pub const MIN_MTU_BYTES: u16 = 1280;
+
+/// Largest inner MTU, in bytes: what fits [`DATAGRAM_BYTES`] padded and encrypted.
+pub const MAX_MTU_BYTES: u16 = 2000;
+
+/// Events of a node that wait to be recorded; further ones are counted as lost. Streams are bounded by the limits on connections.
+pub const NODE_EVENTS: usize = 4096;

@@ -1,0 +1,176 @@
+//! What every datagram passes before a peer is troubled with it: shape, MAC1, and under load a cookie and a share per source.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::Refusal;
+use super::noise::{Identity, Message, Stopped};
+use crate::key::{PrivateKey, PublicKey};
+use crate::limits::{DATAGRAM_BYTES, SOURCE_HANDSHAKES_BURST, SOURCE_HANDSHAKES_PER_SECOND, SOURCES_UNDER_LOAD};
+
+/// What is to become of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It begins a handshake, and claims to be from the peer with this key.
+    Handshake(PublicKey),
+    /// It belongs to whoever was given these 24 bits of index.
+    Index(u32),
+    /// Under load: send this many bytes back, which ask the sender to prove its address.
+    Cookie(usize),
+    /// It is dropped.
+    Refused(Refusal),
+}
+
+/// Our identity on the wire. Shared by all peers.
+pub struct Gate {
+    pub(super) identity: Identity,
+    load: Mutex<Load>,
+}
+
+impl Gate {
+    /// `handshakes_per_second`: above that many, only sources that prove their address are served, each its share.
+    pub fn new(now: Instant, key: &PrivateKey, handshakes_per_second: u64) -> Gate {
+        let load = Load { limit: handshakes_per_second, since: now, count: 0, sources: HashMap::new() };
+        Gate { identity: Identity::new(now, key, handshakes_per_second), load: Mutex::new(load) }
+    }
+
+    /// Decides on a datagram. A cookie is written into `answer`, which holds 64 bytes at least.
+    pub fn admit(&self, now: Instant, source: IpAddr, datagram: &[u8], answer: &mut [u8]) -> Admission {
+        if datagram.len() > DATAGRAM_BYTES {
+            return Admission::Refused(Refusal::Malformed);
+        }
+        let message = match self.identity.verify(now, source, datagram, answer) {
+            Ok(message) => message,
+            Err(Stopped::Refused(refusal)) => return Admission::Refused(refusal),
+            Err(Stopped::Cookie(length)) => {
+                self.load.lock().count(now);
+                return Admission::Cookie(length);
+            }
+        };
+        match message {
+            Message::Data(index) | Message::Cookie(index) => Admission::Index(index >> 8),
+            Message::Response(_) | Message::Initiation if !self.load.lock().admits(now, source) => {
+                Admission::Refused(Refusal::TooMany)
+            }
+            Message::Response(index) => Admission::Index(index >> 8),
+            Message::Initiation => match self.identity.initiator(datagram) {
+                Some(key) => Admission::Handshake(key),
+                None => Admission::Refused(Refusal::Unauthenticated),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gate(…)")
+    }
+}
+
+/// How many handshake messages this second saw, and what each source took of it.
+struct Load {
+    limit: u64,
+    since: Instant,
+    count: u64,
+    /// Per source, until when its share is used up (a generic cell rate algorithm: one time per source is all it needs).
+    sources: HashMap<IpAddr, Instant>,
+}
+
+impl Load {
+    fn count(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            self.since = now;
+            self.count = 0;
+        }
+        self.count += 1;
+    }
+
+    /// Counts a handshake message. Under load its source has proved its address by a cookie, and gets no more than its share: what
+    /// is left of the processor belongs to the others.
+    fn admits(&mut self, now: Instant, source: IpAddr) -> bool {
+        self.count(now);
+        if self.count <= self.limit {
+            return true;
+        }
+        let interval = Duration::from_secs(1) / SOURCE_HANDSHAKES_PER_SECOND;
+        let source = share_of(source);
+        if self.sources.len() >= SOURCES_UNDER_LOAD {
+            self.sources.retain(|_, used_until| *used_until > now);
+        }
+        if self.sources.len() >= SOURCES_UNDER_LOAD && !self.sources.contains_key(&source) {
+            return false;
+        }
+        let used_until = self.sources.entry(source).or_insert(now);
+        let next = (*used_until).max(now) + interval;
+        if next > now + interval * SOURCE_HANDSHAKES_BURST {
+            return false;
+        }
+        *used_until = next;
+        true
+    }
+}
+
+/// Who shares a share: one IPv4 address, one IPv6 network of 64 bits (which is what one host is given).
+fn share_of(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn under_load_each_source_gets_its_share() {
+        let mut now = Instant::now();
+        let mut load = Load { limit: 3, since: now, count: 0, sources: HashMap::new() };
+        let source = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let served = |load: &mut Load, now, last| (0..100).filter(|_| load.admits(now, source(last))).count();
+        // The first three are before the load, then comes the share.
+        assert_eq!(served(&mut load, now, 1), 3 + SOURCE_HANDSHAKES_BURST as usize);
+        assert_eq!(served(&mut load, now, 2), SOURCE_HANDSHAKES_BURST as usize);
+        now += Duration::from_millis(500);
+        assert_eq!(served(&mut load, now, 1), SOURCE_HANDSHAKES_BURST as usize);
+        now += Duration::from_secs(1);
+        assert!(load.admits(now, source(3)), "a new second");
+    }
+
+    #[test]
+    fn the_table_of_sources_is_bounded() {
+        let mut now = Instant::now();
+        let mut load = Load { limit: 0, since: now, count: 0, sources: HashMap::new() };
+        let source = |number: u32| IpAddr::from(number.to_be_bytes());
+        for number in 0..2 * SOURCES_UNDER_LOAD as u32 {
+            assert_eq!(load.admits(now, source(number)), number < SOURCES_UNDER_LOAD as u32);
+        }
+        now += Duration::from_millis(500);
+        assert!(load.admits(now, source(u32::MAX)), "shares that are free again make room");
+        assert_eq!(load.sources.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_wireguard_is_refused() {
+        let now = Instant::now();
+        let gate = Gate::new(now, &PrivateKey::from_entropy([1; 32]), 100);
+        let source = IpAddr::from([192, 0, 2, 1]);
+        let mut answer = [0; 148];
+        let mut initiation = [0; 148];
+        initiation[0] = 1;
+        for (datagram, refusal) in [
+            (&[][..], Refusal::Malformed),
+            (&[1, 0, 0, 0], Refusal::Malformed),
+            (&[4; 32], Refusal::Malformed),
+            (&[0; DATAGRAM_BYTES + 1], Refusal::Malformed),
+            (&initiation, Refusal::BadMac),
+        ] {
+            assert_eq!(gate.admit(now, source, datagram, &mut answer), Admission::Refused(refusal));
+        }
+        assert_eq!(answer, [0; 148]);
+    }
+}

@@ -1,0 +1,216 @@
+//! All of boringtun: message bytes and time go in; packets, answers and verdicts come out.
+//!
+//! boringtun reads the clock itself. With the feature `simulation` that clock is a variable of the thread, which `observe` sets
+//! from the caller's `now`; without it boringtun's clock and the caller's run side by side.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use boringtun::noise::errors::WireGuardError;
+use boringtun::noise::handshake::parse_handshake_anon;
+use boringtun::noise::rate_limiter::RateLimiter;
+use boringtun::noise::{Packet, Tunn, TunnResult};
+use x25519_dalek::StaticSecret;
+
+use super::Refusal;
+use crate::key::{PresharedKey, PrivateKey, PublicKey};
+
+/// A message whose shape is right and, if it is of a handshake, whose MAC1 proves that the sender knows our public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Message {
+    /// A handshake initiation: [`Identity::initiator`] says whose it claims to be.
+    Initiation,
+    /// A handshake response to our initiation with this index.
+    Response(u32),
+    /// A cookie for our handshake message with this index.
+    Cookie(u32),
+    /// Data for the session with this index.
+    Data(u32),
+}
+
+/// Why a message goes no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// It is refused in silence.
+    Refused(Refusal),
+    /// We are under load: the sender is to prove its address with the cookie of this many bytes.
+    Cookie(usize),
+}
+
+/// Our identity, and what decides on a message before any peer is known.
+pub(super) struct Identity {
+    secret: StaticSecret,
+    public: x25519_dalek::PublicKey,
+    limiter: RateLimiter,
+    /// Checks MAC1 and never load: what a peer's state machine asks again has been counted once already.
+    unlimited: Arc<RateLimiter>,
+}
+
+impl Identity {
+    /// `handshakes_per_second`: above that many, cookies are asked for.
+    pub(super) fn new(now: Instant, key: &PrivateKey, handshakes_per_second: u64) -> Identity {
+        observe(now);
+        let secret = key.to_secret();
+        let public = x25519_dalek::PublicKey::from(&secret);
+        Identity {
+            limiter: RateLimiter::new(&public, handshakes_per_second),
+            unlimited: Arc::new(RateLimiter::new(&public, u64::MAX)),
+            secret,
+            public,
+        }
+    }
+
+    /// Says what a datagram is, checking MAC1 and load; a cookie is written into `answer` (64 bytes).
+    pub(super) fn verify(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        datagram: &[u8],
+        answer: &mut [u8],
+    ) -> Result<Message, Stopped> {
+        observe(now);
+        self.limiter.reset_count();
+        match self.limiter.verify_packet(Some(source), datagram, answer) {
+            Ok(Packet::HandshakeInit(_)) => Ok(Message::Initiation),
+            Ok(Packet::HandshakeResponse(response)) => Ok(Message::Response(response.receiver_idx)),
+            Ok(Packet::PacketCookieReply(cookie)) => Ok(Message::Cookie(cookie.receiver_idx)),
+            Ok(Packet::PacketData(data)) => Ok(Message::Data(data.receiver_idx)),
+            Err(TunnResult::WriteToNetwork(cookie)) => Err(Stopped::Cookie(cookie.len())),
+            Err(TunnResult::Err(error)) => Err(Stopped::Refused(match error {
+                WireGuardError::InvalidMac => Refusal::BadMac,
+                _ => Refusal::Malformed,
+            })),
+            // verify_packet gives nothing else back.
+            Err(_) => Err(Stopped::Refused(Refusal::Malformed)),
+        }
+    }
+
+    /// The key that a handshake initiation claims to come from, for the price of a Diffie-Hellman. Whether the claim is true,
+    /// the peer's own state machine finds out.
+    pub(super) fn initiator(&self, datagram: &[u8]) -> Option<PublicKey> {
+        let Ok(Packet::HandshakeInit(initiation)) = Tunn::parse_incoming_packet(datagram) else { return None };
+        let half = parse_handshake_anon(&self.secret, &self.public, &initiation).ok()?;
+        Some(PublicKey::from(half.peer_static_public))
+    }
+}
+
+/// What an authentic message brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Nothing for the stack: a keepalive, or a cookie.
+    Nothing,
+    /// An inner packet of this length, from this inner source.
+    Packet(usize, IpAddr),
+    /// An answer of this length, to be sent: a handshake response, or the first data of a session we began.
+    Answer(usize),
+}
+
+/// The result of the passing of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ticked {
+    /// Nothing is to be done.
+    Nothing,
+    /// A message of this length is to be sent.
+    Send(usize),
+    /// The handshake had no answer for 90 seconds, or the session has ended long ago.
+    Expired,
+}
+
+/// The handshake and the session keys of one peer.
+pub(super) struct Noise {
+    tunn: Tunn,
+}
+
+impl Noise {
+    /// `index`: 24 random bits, the upper part of all receiver indices of this peer.
+    pub(super) fn new(
+        now: Instant,
+        identity: &Identity,
+        peer: &PublicKey,
+        preshared: Option<&PresharedKey>,
+        index: u32,
+    ) -> Noise {
+        observe(now);
+        let peer = x25519_dalek::PublicKey::from(*peer.as_bytes());
+        let preshared = preshared.map(|key| *key.as_bytes());
+        let unlimited = Some(identity.unlimited.clone());
+        Noise { tunn: Tunn::new(identity.secret.clone(), peer, preshared, None, index, unlimited) }
+    }
+
+    /// Takes a verified message. `out` gets the packet or the answer: at least as long as the datagram, and 148 bytes.
+    pub(super) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut [u8]) -> Result<Said, Refusal> {
+        observe(now);
+        match self.tunn.decapsulate(None, datagram, out) {
+            TunnResult::Done => Ok(Said::Nothing),
+            TunnResult::WriteToNetwork(answer) => Ok(Said::Answer(answer.len())),
+            TunnResult::WriteToTunnelV4(packet, source) => Ok(Said::Packet(packet.len(), source.into())),
+            TunnResult::WriteToTunnelV6(packet, source) => Ok(Said::Packet(packet.len(), source.into())),
+            TunnResult::Err(error) => Err(refusal(error)),
+        }
+    }
+
+    /// Encrypts a packet into `out` (32 bytes longer, and 148 at least). An empty packet is a keepalive. The caller knows that there is
+    /// a session: without one boringtun would queue the packet, which is what the streams' rings are for.
+    pub(super) fn send(&mut self, packet: &[u8], out: &mut [u8]) -> Option<usize> {
+        match self.tunn.encapsulate(packet, out) {
+            TunnResult::WriteToNetwork(datagram) => Some(datagram.len()),
+            _ => None,
+        }
+    }
+
+    /// Begins a handshake, unless one is under way.
+    pub(super) fn initiate(&mut self, now: Instant, out: &mut [u8]) -> Option<usize> {
+        observe(now);
+        match self.tunn.format_handshake_initiation(out, false) {
+            TunnResult::WriteToNetwork(datagram) => Some(datagram.len()),
+            _ => None,
+        }
+    }
+
+    /// Lets time pass: sessions end, unanswered handshakes are repeated.
+    pub(super) fn tick(&mut self, now: Instant, out: &mut [u8]) -> Ticked {
+        observe(now);
+        match self.tunn.update_timers(out) {
+            TunnResult::WriteToNetwork(datagram) => Ticked::Send(datagram.len()),
+            TunnResult::Err(_) => Ticked::Expired,
+            _ => Ticked::Nothing,
+        }
+    }
+
+    /// Whether there are keys to send with.
+    pub(super) fn has_session(&self, now: Instant) -> bool {
+        observe(now);
+        self.tunn.time_since_last_handshake().is_some()
+    }
+}
+
+fn refusal(error: WireGuardError) -> Refusal {
+    match error {
+        WireGuardError::DuplicateCounter | WireGuardError::InvalidCounter | WireGuardError::WrongTai64nTimestamp => {
+            Refusal::Replayed
+        }
+        // The outer shape was checked by `verify`: this is what was encrypted.
+        WireGuardError::InvalidPacket => Refusal::InnerMalformed,
+        _ => Refusal::Unauthenticated,
+    }
+}
+
+/// Sets boringtun's clock to the caller's.
+#[cfg(feature = "simulation")]
+fn observe(now: Instant) {
+    use std::cell::OnceCell;
+    use std::time::Duration;
+
+    thread_local! {
+        static EPOCH: OnceCell<Instant> = const { OnceCell::new() };
+    }
+    // An hour ahead of the first moment seen, so that a world which begins a little earlier has a clock too.
+    let since =
+        EPOCH.with(|epoch| (now + Duration::from_secs(3600)).saturating_duration_since(*epoch.get_or_init(|| now)));
+    mock_instant::MockClock::set_time(since);
+}
+
+/// Does nothing: boringtun reads the machine's clock.
+#[cfg(not(feature = "simulation"))]
+fn observe(_: Instant) {}
