@@ -1,1 +1,441 @@
-//! (being written)
+//! TCP/IP for one peer, without a device: inner packets and time go in; packets and the bytes of streams come out.
+//!
+//! Every connection has a smoltcp socket set of its own, made when its SYN comes and found by its 4-tuple: there is no listening pool and
+//! no backlog to exhaust, and an idle connection costs a busy one nothing.
+
+mod budget;
+mod connection;
+mod device;
+mod packet;
+mod table;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::socket::tcp::State;
+use smoltcp::wire::{HardwareAddress, IpCidr};
+
+pub use budget::Budget;
+pub use table::ConnectionId;
+
+use crate::limits::{
+    BULK_CONNECTIONS, BULK_RING_BYTES, ORPHAN_SECS, RECEIVE_RING_BYTES, SEND_RING_BYTES, TIME_WAIT_CONNECTIONS,
+    TURN_SEGMENTS,
+};
+use connection::{Cause, Connection, Fate, Rings, User};
+use device::Device;
+use packet::{Parsed, Tuple, parse};
+use table::Table;
+
+/// What a stack is and what it may hold.
+#[derive(Debug, Clone)]
+pub struct StackConfig {
+    /// Our addresses: at most one per family.
+    pub addresses: Vec<IpAddr>,
+    /// Bytes of an IP packet.
+    pub mtu: usize,
+    /// The TCP port on which connections are accepted.
+    pub accept_port: Option<u16>,
+    /// Connections of this stack.
+    pub connections: usize,
+    /// Of those, how many may be in their handshake.
+    pub half_open: usize,
+    /// What all stacks together may hold.
+    pub budget: Arc<Budget>,
+    /// Chance, for sequence numbers and ports.
+    pub seed: u64,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PacketRefusal {
+    /// Not a packet, or cut short.
+    Malformed,
+    /// A fragment.
+    Fragment,
+    /// For an address that is not ours.
+    Elsewhere,
+    /// A SYN beyond the half-open connections allowed. It is not answered: the other end tries again.
+    HalfOpenFull,
+    /// A SYN beyond the connections or buffers allowed. It is answered with a reset.
+    Full,
+}
+
+/// Why no connection can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError {
+    /// A limit on connections, buffers or ports is reached.
+    Full,
+    /// We have no address of that family, or the address is nobody's.
+    NoAddress,
+}
+
+/// The TCP/IP stack that one peer talks to.
+pub struct Stack {
+    config: StackConfig,
+    interface: Interface,
+    /// smoltcp counts time from here.
+    epoch: Instant,
+    /// What smoltcp was last told.
+    now: smoltcp::time::Instant,
+    /// What packets of no connection are processed with.
+    nothing: SocketSet<'static>,
+    table: Table,
+    /// Whose turn it is to send.
+    ready: VecDeque<ConnectionId>,
+    /// Opened by the other end, and not taken yet.
+    opened: VecDeque<ConnectionId>,
+    time_wait: VecDeque<ConnectionId>,
+    ports: u64,
+}
+
+/// What a packet led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handled {
+    /// Length of the answer to be sent; 0 for none.
+    pub reply: usize,
+    /// Why the packet was not wanted.
+    pub refusal: Option<PacketRefusal>,
+}
+
+impl Stack {
+    /// A stack without connections.
+    pub fn new(now: Instant, config: StackConfig) -> Stack {
+        let mut settings = Config::new(HardwareAddress::Ip);
+        settings.random_seed = config.seed;
+        let mut device = Device::without_packet(config.mtu, &mut []);
+        let zero = smoltcp::time::Instant::ZERO;
+        let mut interface = Interface::new(settings, &mut device, zero);
+        interface.update_ip_addrs(|addresses| {
+            for &address in &config.addresses {
+                let prefix_bits = if address.is_ipv4() { 32 } else { 128 };
+                // Two fit: one per family.
+                let _ = addresses.push(IpCidr::new(address.into(), prefix_bits));
+            }
+        });
+        Stack {
+            ports: config.seed,
+            config,
+            interface,
+            epoch: now,
+            now: zero,
+            nothing: SocketSet::new(Vec::new()),
+            table: Table::default(),
+            ready: VecDeque::new(),
+            opened: VecDeque::new(),
+            time_wait: VecDeque::new(),
+        }
+    }
+
+    /// Takes a packet. An immediate answer (of a ping, of a closed port) is written into `reply`, which holds the MTU; streams that it
+    /// moved are to be woken.
+    pub fn handle_packet(&mut self, now: Instant, packet: &[u8], reply: &mut [u8], wakers: &mut Vec<Waker>) -> Handled {
+        self.observe(now);
+        let (id, refusal) = match self.route(packet) {
+            Ok(id) => (id, None),
+            Err(PacketRefusal::Full) => (None, Some(PacketRefusal::Full)),
+            Err(refusal) => return Handled { reply: 0, refusal: Some(refusal) },
+        };
+        let sockets = match id.and_then(|id| self.table.get_mut(id)) {
+            Some(connection) => &mut connection.sockets,
+            None => &mut self.nothing,
+        };
+        let mut device = Device::with_packet(self.config.mtu, packet, reply);
+        self.interface.poll_ingress_single(self.now, &mut device, sockets);
+        let reply = device.written();
+        if let Some(id) = id {
+            self.settle(id, Cause::Segment, wakers);
+            self.schedule(id);
+        }
+        Handled { reply, refusal }
+    }
+
+    /// Writes the next packet that a connection has to send into `out`, which holds the MTU, and says how long it is. Connections take turns.
+    pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8], wakers: &mut Vec<Waker>) -> Option<usize> {
+        self.observe(now);
+        while let Some(&id) = self.ready.front() {
+            let Some(connection) = self.table.get_mut(id).filter(|connection| !connection.ended) else {
+                self.ready.pop_front();
+                continue;
+            };
+            if connection.user == (User::Gone { until: None }) {
+                connection.user = User::Gone { until: Some(now + Duration::from_secs(ORPHAN_SECS)) };
+            }
+            let mut device = Device::without_packet(self.config.mtu, out);
+            self.interface.poll_egress(self.now, &mut device, &mut connection.sockets);
+            let written = device.written();
+            connection.turn += 1;
+            if written == 0 || connection.turn >= TURN_SEGMENTS {
+                self.ready.pop_front();
+                connection.queued = false;
+            }
+            self.settle(id, Cause::Time, wakers);
+            match written {
+                0 => self.rest(id),
+                _ => {
+                    self.queue(id);
+                    return Some(written);
+                }
+            }
+        }
+        None
+    }
+
+    /// A connection that the other end has opened.
+    pub fn poll_accept(&mut self) -> Option<(ConnectionId, SocketAddr, SocketAddr)> {
+        let id = self.opened.pop_front()?;
+        let tuple = self.table.get_mut(id)?.tuple;
+        Some((id, tuple.local, tuple.remote))
+    }
+
+    /// Whether a connection has something to send, or may have.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// When `handle_timeout` is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.table.next_due()
+    }
+
+    /// Makes those connections ready whose time has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.observe(now);
+        while let Some(id) = self.table.take_due(now) {
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            if matches!(connection.user, User::Gone { until: Some(until) } if until <= now) {
+                connection.socket().abort();
+            }
+            self.queue(id);
+        }
+    }
+
+    /// Streams that are open.
+    pub fn streams(&self) -> usize {
+        self.table.count(User::Stream)
+    }
+
+    /// Opens a connection to `to`, from a port chosen by chance.
+    pub fn connect(&mut self, now: Instant, to: SocketAddr) -> Result<(ConnectionId, SocketAddr), OpenError> {
+        self.observe(now);
+        let same_family = |address: &&IpAddr| address.is_ipv4() == to.is_ipv4();
+        let from = *self.config.addresses.iter().find(same_family).ok_or(OpenError::NoAddress)?;
+        let tuple = self.free_tuple(from, to).ok_or(OpenError::Full)?;
+        let bulk = Rings { receive: BULK_RING_BYTES, send: SEND_RING_BYTES };
+        let plain = Rings { receive: SEND_RING_BYTES, send: RECEIVE_RING_BYTES };
+        let mut connection = self.make(tuple, User::Stream, bulk, plain).ok_or(OpenError::Full)?;
+        let socket = connection.socket();
+        socket.connect(self.interface.context(), tuple.remote, tuple.local).map_err(|_| OpenError::NoAddress)?;
+        let id = self.table.insert(connection);
+        self.queue(id);
+        Ok((id, tuple.local))
+    }
+
+    /// Bytes received on a connection; fails once it is gone.
+    pub fn poll_read(
+        &mut self,
+        id: ConnectionId,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.table.get_mut(id) else { return Poll::Ready(Err(gone())) };
+        let read = connection.poll_read(context, buffer);
+        if matches!(read, Poll::Ready(Ok(1..))) {
+            // The window may have opened enough to say so.
+            self.schedule(id);
+        }
+        read
+    }
+
+    /// Takes bytes to be sent on a connection.
+    pub fn poll_write(&mut self, id: ConnectionId, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Some(connection) = self.table.get_mut(id) else { return Poll::Ready(Err(gone())) };
+        let written = connection.poll_write(context, bytes);
+        if matches!(written, Poll::Ready(Ok(1..))) {
+            self.schedule(id);
+        }
+        written
+    }
+
+    /// Ends our direction of a connection, after what has been written.
+    pub fn shutdown(&mut self, id: ConnectionId) -> io::Result<()> {
+        let connection = self.table.get_mut(id).ok_or_else(gone)?;
+        connection.shutdown()?;
+        self.queue(id);
+        Ok(())
+    }
+
+    /// The stream of a connection is gone. What it has shut down is brought to its end in good order; anything else is reset.
+    pub fn release(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if connection.ended {
+            self.table.remove(id);
+            return;
+        }
+        connection.user = User::Gone { until: None };
+        if !connection.is_shut_down() {
+            connection.socket().abort();
+        }
+        self.queue(id);
+    }
+
+    /// Ends all connections, whose streams fail with `failure`. Nothing more is sent for them.
+    pub fn abort_all(&mut self, failure: ErrorKind, wakers: &mut Vec<Waker>) {
+        for id in self.table.ids() {
+            self.table.detach(id);
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.ended = true;
+            connection.fail(failure, wakers);
+            if connection.user != User::Stream {
+                self.table.remove(id);
+            }
+        }
+        self.ready.clear();
+        self.opened.clear();
+        self.time_wait.clear();
+    }
+
+    /// The connection that a packet is for, made if it opens one.
+    fn route(&mut self, packet: &[u8]) -> Result<Option<ConnectionId>, PacketRefusal> {
+        let parsed = parse(packet)?;
+        if !self.config.addresses.contains(&parsed.destination()) {
+            return Err(PacketRefusal::Elsewhere);
+        }
+        let Parsed::Segment { tuple, opens } = parsed else { return Ok(None) };
+        if let Some(id) = self.table.find(&tuple) {
+            if !(opens && self.is_time_wait(id)) {
+                return Ok(Some(id));
+            }
+            // RFC 9293 §3.6.1: a new SYN may end TIME-WAIT.
+            self.table.remove(id);
+        }
+        match opens && self.config.accept_port == Some(tuple.local.port()) {
+            true => self.accept(tuple).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn is_time_wait(&mut self, id: ConnectionId) -> bool {
+        let Some(connection) = self.table.get_mut(id) else { return false };
+        connection.state() == State::TimeWait && connection.user != User::Stream
+    }
+
+    fn accept(&mut self, tuple: Tuple) -> Result<ConnectionId, PacketRefusal> {
+        if self.table.count(User::Awaited) >= self.config.half_open {
+            return Err(PacketRefusal::HalfOpenFull);
+        }
+        let bulk = Rings { receive: RECEIVE_RING_BYTES, send: BULK_RING_BYTES };
+        let plain = Rings { receive: RECEIVE_RING_BYTES, send: SEND_RING_BYTES };
+        let mut connection = self.make(tuple, User::Awaited, bulk, plain).ok_or(PacketRefusal::Full)?;
+        connection.socket().listen(tuple.local).map_err(|_| PacketRefusal::Malformed)?;
+        Ok(self.table.insert(connection))
+    }
+
+    /// A connection within all limits, with generous rings while there are few.
+    fn make(&self, tuple: Tuple, user: User, bulk: Rings, plain: Rings) -> Option<Connection> {
+        if self.table.len() >= self.config.connections {
+            return None;
+        }
+        let generous = self.table.len() < BULK_CONNECTIONS && self.config.budget.is_ample();
+        let rings = if generous { bulk } else { plain };
+        let reservation = self.config.budget.reserve(rings.bytes())?;
+        Some(Connection::new(tuple, user, rings, reservation))
+    }
+
+    /// A 4-tuple with a port of ours that is not in use (RFC 6056 §3.3.1: chance, and a bounded search).
+    fn free_tuple(&mut self, from: IpAddr, to: SocketAddr) -> Option<Tuple> {
+        const FIRST: u16 = 32_768;
+        const COUNT: u64 = 28_000;
+        (0..16).find_map(|_| {
+            // The multiplier and increment of PCG's generator; its upper half is the good one.
+            self.ports = self.ports.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            let port = FIRST + ((self.ports >> 33) % COUNT) as u16;
+            let tuple = Tuple { local: SocketAddr::new(from, port), remote: to };
+            self.table.find(&tuple).is_none().then_some(tuple)
+        })
+    }
+
+    /// Draws the conclusions after smoltcp has changed a connection.
+    fn settle(&mut self, id: ConnectionId, cause: Cause, wakers: &mut Vec<Waker>) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        match connection.settle(cause, wakers) {
+            Fate::Opened if connection.user == User::Awaited => {
+                connection.user = User::Stream;
+                self.opened.push_back(id);
+            }
+            Fate::Ended if connection.user == User::Stream => self.table.detach(id),
+            Fate::Ended => self.table.remove(id),
+            Fate::Lives | Fate::Opened => {}
+        }
+        if self.is_time_wait(id) && !self.time_wait.contains(&id) {
+            self.time_wait.push_back(id);
+            if self.time_wait.len() > TIME_WAIT_CONNECTIONS {
+                self.time_wait.pop_front().into_iter().for_each(|oldest| self.table.remove(oldest));
+            }
+        }
+    }
+
+    /// Makes a connection ready if it has something to send, else sets its timer.
+    fn schedule(&mut self, id: ConnectionId) {
+        match self.due(id) {
+            Some(due) if due <= self.instant() => self.queue(id),
+            Some(due) => self.table.arm(id, due),
+            None => {}
+        }
+    }
+
+    /// Sets the timer of a connection that has just had nothing to send.
+    fn rest(&mut self, id: ConnectionId) {
+        if let Some(due) = self.due(id) {
+            // Were smoltcp to say "now" and then send nothing, we would turn in a circle.
+            let soon = self.instant() + Duration::from_millis(10);
+            self.table.arm(id, if due <= self.instant() { soon } else { due });
+        }
+    }
+
+    fn due(&mut self, id: ConnectionId) -> Option<Instant> {
+        let connection = self.table.get_mut(id).filter(|connection| !connection.ended)?;
+        let until = match connection.user {
+            User::Gone { until } => until,
+            User::Awaited | User::Stream => None,
+        };
+        let due = self.interface.poll_at(self.now, &connection.sockets);
+        let due = due.map(|due| self.epoch + Duration::from_micros(due.total_micros().max(0) as u64));
+        [until, due].into_iter().flatten().min()
+    }
+
+    fn queue(&mut self, id: ConnectionId) {
+        let Some(connection) = self.table.get_mut(id) else { return };
+        if !connection.queued && !connection.ended {
+            connection.queued = true;
+            connection.turn = 0;
+            self.ready.push_back(id);
+        }
+    }
+
+    fn observe(&mut self, now: Instant) {
+        let micros = now.saturating_duration_since(self.epoch).as_micros();
+        self.now = smoltcp::time::Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX));
+    }
+
+    /// The time that smoltcp was last told.
+    fn instant(&self) -> Instant {
+        self.epoch + Duration::from_micros(self.now.total_micros() as u64)
+    }
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack").field("connections", &self.table.len()).finish_non_exhaustive()
+    }
+}
+
+fn gone() -> io::Error {
+    ErrorKind::NotConnected.into()
+}

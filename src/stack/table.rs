@@ -1,0 +1,110 @@
+//! The connections of a stack, found by their 4-tuple, by their handle, and by when their timers are due.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
+
+use super::connection::{Connection, User};
+use super::packet::Tuple;
+
+/// Names a connection of one stack. Never given out twice: one that outlives its connection finds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    serial: u64,
+    slot: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Table {
+    slots: Vec<Option<(u64, Box<Connection>)>>,
+    free: Vec<usize>,
+    serial: u64,
+    by_tuple: HashMap<Tuple, ConnectionId>,
+    timers: BTreeSet<(Instant, ConnectionId)>,
+}
+
+impl Table {
+    /// How many connections there are, ended ones whose stream is still held among them.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// How many connections there are with this user.
+    pub(super) fn count(&self, user: User) -> usize {
+        self.slots.iter().flatten().filter(|(_, connection)| connection.user == user).count()
+    }
+
+    /// All connections.
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        let id = |(slot, entry): (usize, &Option<(u64, _)>)| Some(ConnectionId { serial: entry.as_ref()?.0, slot });
+        self.slots.iter().enumerate().filter_map(id).collect()
+    }
+
+    pub(super) fn insert(&mut self, connection: Connection) -> ConnectionId {
+        self.serial += 1;
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        let id = ConnectionId { serial: self.serial, slot };
+        self.by_tuple.insert(connection.tuple, id);
+        self.slots[slot] = Some((self.serial, Box::new(connection)));
+        id
+    }
+
+    pub(super) fn find(&self, tuple: &Tuple) -> Option<ConnectionId> {
+        self.by_tuple.get(tuple).copied()
+    }
+
+    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let (serial, connection) = self.slots.get_mut(id.slot)?.as_mut()?;
+        (*serial == id.serial).then_some(connection)
+    }
+
+    /// Makes its 4-tuple and its timer free; only its stream knows it from now on.
+    pub(super) fn detach(&mut self, id: ConnectionId) {
+        let Some(connection) = self.get_mut(id) else { return };
+        let (tuple, armed) = (connection.tuple, connection.armed.take());
+        if self.by_tuple.get(&tuple) == Some(&id) {
+            self.by_tuple.remove(&tuple);
+        }
+        if let Some(armed) = armed {
+            self.timers.remove(&(armed, id));
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: ConnectionId) {
+        if self.get_mut(id).is_some() {
+            self.detach(id);
+            self.slots[id.slot] = None;
+            self.free.push(id.slot);
+        }
+    }
+
+    /// Sets a connection's timer, unless it is set for an earlier time: then it is set anew when that has come. Timers that only move
+    /// away, as retransmission does with every acknowledgement, cost nothing.
+    pub(super) fn arm(&mut self, id: ConnectionId, due: Instant) {
+        let Some(connection) = self.get_mut(id) else { return };
+        if connection.armed.is_some_and(|armed| armed <= due) {
+            return;
+        }
+        if let Some(armed) = connection.armed.replace(due) {
+            self.timers.remove(&(armed, id));
+        }
+        self.timers.insert((due, id));
+    }
+
+    /// When the first timer is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// A connection whose timer is due. It is unset.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<ConnectionId> {
+        let (_, id) = self.timers.first().copied().filter(|(due, _)| *due <= now)?;
+        self.timers.pop_first();
+        if let Some(connection) = self.get_mut(id) {
+            connection.armed = None;
+        }
+        Some(id)
+    }
+}
