@@ -9,7 +9,7 @@ pub struct PeerId(u32);
 
 impl PeerId {
     /// The handle with this number; whoever keeps the list of peers counts them.
-    pub fn new(number: u32) -> PeerId {
+    pub const fn new(number: u32) -> PeerId {
         PeerId(number)
     }
 

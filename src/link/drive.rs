@@ -125,6 +125,7 @@ impl Drive {
             while self.node.poll_transmit(clock::now(), &mut outbox) {
                 self.udp.send(&mut outbox).await;
             }
+            self.node.flush_wakers();
             self.alarm.set_earlier(self.node.poll_timeout().map(|(at, _)| at));
             self.senders.wanted.notified().await;
             self.wakeups.activity.fetch_add(1, Relaxed);

@@ -15,8 +15,6 @@ pub struct Wakeups {
     pub session: u64,
     /// TCP's timers.
     pub stream: u64,
-    /// The handshake limiter's second.
-    pub limiter: u64,
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +23,6 @@ pub(super) struct WakeupCounters {
     pub(super) activity: AtomicU64,
     session: AtomicU64,
     stream: AtomicU64,
-    limiter: AtomicU64,
 }
 
 impl WakeupCounters {
@@ -33,15 +30,13 @@ impl WakeupCounters {
         let counter = match reason {
             WakeReason::Session => &self.session,
             WakeReason::Stream => &self.stream,
-            WakeReason::Limiter => &self.limiter,
         };
         counter.fetch_add(1, Relaxed);
     }
 
     pub(super) fn read(&self) -> Wakeups {
-        let [datagrams, activity, session, stream, limiter] =
-            [&self.datagrams, &self.activity, &self.session, &self.stream, &self.limiter]
-                .map(|counter| counter.load(Relaxed));
-        Wakeups { datagrams, activity, session, stream, limiter }
+        let [datagrams, activity, session, stream] =
+            [&self.datagrams, &self.activity, &self.session, &self.stream].map(|counter| counter.load(Relaxed));
+        Wakeups { datagrams, activity, session, stream }
     }
 }

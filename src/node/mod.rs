@@ -9,17 +9,37 @@
 //! stream writes ─► peer is ready ─► poll_transmit: stack ─► session (pad, encrypt) ─► Outbox
 //! ```
 
+mod chance;
+mod counters;
+mod directory;
 mod outbox;
+mod peer;
+mod stream;
 
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+
+use chance::Chance;
+use counters::{Counter, Counts};
+use directory::Directory;
+use peer::{Peer, State};
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES, NODE_EVENTS};
 use crate::peer::PeerId;
+use crate::stack::{Budget, OpenError, StackConfig};
 pub use crate::tunnel::Path;
+use crate::tunnel::{Admission, Gate, Session, SessionConfig};
+pub use counters::Counters;
 pub use outbox::{Outbox, Run};
+pub use stream::Stream;
 
 /// What a node is: its key, its inner addresses, and what it serves.
 #[derive(Debug, Clone)]
@@ -75,17 +95,18 @@ pub enum Event {
 /// Why the node wants to be called at a time: for `status --wakeups`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WakeReason {
-    /// A WireGuard timer of a live session.
+    /// A WireGuard timer: a keepalive, a handshake to be repeated, keys to be dropped.
     Session,
     /// A TCP timer: retransmission, delayed acknowledgement, keep-alive, end of TIME-WAIT.
     Stream,
-    /// The handshake limiter's second.
-    Limiter,
 }
 
 /// Why a peer was not added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddPeerError {
+    /// A peer with this handle is there.
+    #[error("a peer with this handle exists")]
+    IdTaken,
     /// A peer with this key is there.
     #[error("a peer with this key exists")]
     KeyTaken,
@@ -111,139 +132,367 @@ pub enum ConnectError {
     NoEndpoint,
 }
 
-/// Many peers, each with its session and its stack.
-#[derive(Debug)]
-pub struct Node {
-    _todo: (),
-}
-
-#[allow(unused_variables)]
-impl Node {
-    /// A node without peers. `entropy` seeds everything that must not be guessed: indices, ports, sequence numbers.
-    pub fn new(now: Instant, config: NodeConfig, entropy: [u8; 32]) -> Node {
-        todo!()
-    }
-
-    /// Adds a peer. It costs nothing on the wire until it speaks or is spoken to.
-    pub fn add_peer(&self, now: Instant, peer: NodePeer) -> Result<(), AddPeerError> {
-        todo!()
-    }
-
-    /// Removes a peer: its keys, streams (whose ends fail with `ConnectionAborted`) and timers, at once. Nothing is sent to it any more.
-    pub fn remove_peer(&self, id: PeerId) -> bool {
-        todo!()
-    }
-
-    /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: an answer
-    /// without room is dropped and counted, as a network would. What the streams want to send is fetched by `poll_transmit`.
-    pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) {
-        todo!()
-    }
-
-    /// Wakes the streams that `handle_datagram`, `poll_transmit` and `handle_timeout` have moved since the last call: once per batch.
-    pub fn flush_wakers(&self) {
-        todo!()
-    }
-
-    /// Lets one ready peer put its datagrams into `outbox`; false when none is ready. Several threads may call it: each takes another peer.
-    /// It fills what room there is; while it answers true, send, clear and call again.
-    pub fn poll_transmit(&self, now: Instant, outbox: &mut Outbox) -> bool {
-        todo!()
-    }
-
-    /// The next thing that happened.
-    pub fn poll_event(&self) -> Option<Event> {
-        todo!()
-    }
-
-    /// When `handle_timeout` is wanted, and why.
-    pub fn poll_timeout(&self) -> Option<(Instant, WakeReason)> {
-        todo!()
-    }
-
-    /// Time passed: makes those peers ready whose time has come.
-    pub fn handle_timeout(&self, now: Instant) {
-        todo!()
-    }
-
-    /// Registers who is to be woken when a stream's user has given a peer something to do (a write, a read that opens the window, a close).
-    pub fn set_activity_waker(&self, waker: &Waker) {
-        todo!()
-    }
-
-    /// Opens a stream to a peer's inner address, starting a handshake where there is no session. `Stream::poll_write` waits until it stands.
-    pub fn connect(&self, now: Instant, peer: PeerId, to: SocketAddr) -> Result<Stream, ConnectError> {
-        todo!()
-    }
-
-    /// What `status` shows of a peer.
-    pub fn peer_status(&self, now: Instant, peer: PeerId) -> Option<PeerStatus> {
-        todo!()
-    }
-
-    /// Counters of everything dropped, by reason, and totals.
-    pub fn counters(&self) -> Counters {
-        todo!()
-    }
-}
-
 /// What is known of a peer.
 #[derive(Debug, Clone, Default)]
 pub struct PeerStatus {
     /// Where it was last seen.
     pub endpoint: Option<SocketAddr>,
     /// How long ago the latest handshake was.
-    pub latest_handshake: Option<std::time::Duration>,
+    pub latest_handshake: Option<Duration>,
     /// Outer bytes received.
     pub received_bytes: u64,
     /// Outer bytes sent.
     pub sent_bytes: u64,
     /// Open streams.
     pub streams: usize,
+    /// Authentic packets from an inner address that is not the peer's.
+    pub spoofed_packets: u64,
 }
 
-/// Totals since the start.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Name (as in metrics: snake case) and value, in a fixed order.
-    pub values: Vec<(&'static str, u64)>,
+/// Many peers, each with its session and its stack.
+pub struct Node {
+    shared: Arc<Shared>,
 }
 
-/// One end of a TCP stream of one peer: reads and writes its rings directly. Dropping it without a shutdown resets the connection.
-#[derive(Debug)]
-pub struct Stream {
-    _todo: Arc<()>,
+/// What streams need of a node too. Locks are taken in this order: directory, a peer's state, any one of the others.
+struct Shared {
+    config: NodeConfig,
+    gate: Gate,
+    budget: Arc<Budget>,
+    counts: Counts,
+    chance: Mutex<Chance>,
+    directory: RwLock<Directory>,
+    /// Peers with something to send.
+    ready: Mutex<VecDeque<Arc<Peer>>>,
+    /// One entry at most per peer, at the time its state is `armed` for.
+    timers: Mutex<BTreeMap<(Instant, PeerId), (Arc<Peer>, WakeReason)>>,
+    events: Mutex<VecDeque<Event>>,
+    /// Of streams that have moved.
+    wakers: Mutex<Vec<Waker>>,
+    /// Of whoever drives the node.
+    driver: Mutex<Option<Waker>>,
 }
 
-#[allow(unused_variables)]
-impl Stream {
-    /// The peer whose key decrypted every byte of it.
-    pub fn peer(&self) -> PeerId {
-        todo!()
+impl Node {
+    /// A node without peers. `entropy` seeds everything that must not be guessed: indices, ports, sequence numbers. An MTU that no network
+    /// has is taken for the nearest that works.
+    pub fn new(now: Instant, mut config: NodeConfig, entropy: [u8; 32]) -> Node {
+        config.mtu = config.mtu.clamp(MIN_MTU_BYTES, MAX_MTU_BYTES);
+        let shared = Shared {
+            gate: Gate::new(now, &config.key, config.handshakes_per_second),
+            budget: Arc::new(Budget::new(config.connections_total, config.buffers_total)),
+            config,
+            counts: Counts::new(),
+            chance: Mutex::new(Chance::new(entropy)),
+            directory: RwLock::default(),
+            ready: Mutex::default(),
+            timers: Mutex::default(),
+            events: Mutex::default(),
+            wakers: Mutex::default(),
+            driver: Mutex::default(),
+        };
+        Node { shared: Arc::new(shared) }
     }
 
-    /// Our own inner address and port on it.
-    pub fn local(&self) -> SocketAddr {
-        todo!()
+    /// Adds a peer. It costs nothing on the wire until it speaks or is spoken to (or has a keepalive to send).
+    pub fn add_peer(&self, now: Instant, peer: NodePeer) -> Result<(), AddPeerError> {
+        let shared = &*self.shared;
+        let mut directory = shared.directory.write();
+        directory.admits(peer.id, &peer.public_key, &peer.addresses)?;
+        let (index, seed) = shared.draw(&directory);
+        let session = SessionConfig {
+            public_key: peer.public_key,
+            preshared_key: peer.preshared_key,
+            addresses: peer.addresses.clone(),
+            path: peer.endpoint.map(|remote| Path { remote, local: None }),
+            keepalive: peer.keepalive_secs.filter(|secs| *secs > 0).map(|secs| Duration::from_secs(secs.into())),
+            index,
+        };
+        let state = State::new(Session::new(now, session), shared.stack_config(seed));
+        let entry = Arc::new(Peer::new(peer.id, state));
+        directory.insert(entry.clone(), peer.public_key, index, peer.addresses);
+        drop(directory);
+        shared.with_state(&entry, |_| ());
+        Ok(())
     }
 
-    /// The peer's inner address and port.
-    pub fn remote(&self) -> SocketAddr {
-        todo!()
+    /// Removes a peer: its keys, streams (whose ends fail with `ConnectionAborted`) and timers, at once. Nothing is sent to it any more.
+    pub fn remove_peer(&self, id: PeerId) -> bool {
+        // In a statement of its own: the lock must be free when streams wake.
+        let removed = self.shared.directory.write().remove(id);
+        let Some(peer) = removed else { return false };
+        self.shared.forget(&peer);
+        self.flush_wakers();
+        true
     }
 
-    /// Bytes received into `buffer`; `Ok(0)` at the end of the stream.
-    pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
-        todo!()
+    /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: without
+    /// room the datagram is dropped and counted, as a network would. What the streams want to send is fetched by `poll_transmit`.
+    pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) {
+        let shared = &*self.shared;
+        shared.counts.add(Counter::DatagramsReceived, 1);
+        shared.counts.add(Counter::BytesReceived, datagram.len() as u64);
+        let Some(place) = outbox.place() else { return shared.counts.add(Counter::NoRoom, 1) };
+        let peer = match shared.gate.admit(now, path.remote.ip(), datagram, place.datagram) {
+            Admission::Refused(refusal) => return shared.counts.add(refusal, 1),
+            Admission::Cookie(length) => {
+                shared.counts.add(Counter::CookiesSent, 1);
+                shared.counts.add(Counter::DatagramsSent, 1);
+                shared.counts.add(Counter::BytesSent, length as u64);
+                return outbox.commit(path, length);
+            }
+            Admission::Handshake(key) => shared.directory.read().by_key(&key).ok_or(Counter::UnknownKey),
+            Admission::Index(index) => shared.directory.read().by_index(index).ok_or(Counter::UnknownIndex),
+        };
+        match peer {
+            Ok(peer) => self.deliver(now, &peer, path, datagram, outbox),
+            Err(unknown) => shared.counts.add(unknown, 1),
+        }
     }
 
-    /// Takes as many bytes as the send ring has room for.
-    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        todo!()
+    /// Wakes the streams that `handle_datagram`, `poll_transmit` and `handle_timeout` have moved since the last call: once per batch.
+    pub fn flush_wakers(&self) {
+        // In a statement of its own: a waker may run whatever it wakes.
+        let wakers = std::mem::take(&mut *self.shared.wakers.lock());
+        wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Ends our direction once everything written has been acknowledged.
-    pub fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        todo!()
+    /// Lets one ready peer put its datagrams into `outbox`; false when none is ready. Several threads may call it, each with an outbox of its
+    /// own: each takes another peer. It fills what room there is; while it answers true, send, clear and call again. Until that next
+    /// call no other outbox gets datagrams of the same peer, so that they leave in their order.
+    pub fn poll_transmit(&self, now: Instant, outbox: &mut Outbox) -> bool {
+        let shared = &*self.shared;
+        if let Some(served) = outbox.holds.take() {
+            served.queued.store(false, Ordering::Release);
+            shared.with_state(&served, |_| ());
+        }
+        if outbox.room() == 0 {
+            return !shared.ready.lock().is_empty();
+        }
+        let Some(peer) = shared.ready.lock().pop_front() else { return false };
+        shared.with_state(&peer, |state| state.transmit(now, &shared.gate, outbox, &shared.counts));
+        outbox.holds = Some(peer);
+        true
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&self) -> Option<Event> {
+        self.shared.events.lock().pop_front()
+    }
+
+    /// When `handle_timeout` is wanted, and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, WakeReason)> {
+        let timers = self.shared.timers.lock();
+        timers.first_key_value().map(|(&(due, _), &(_, reason))| (due, reason))
+    }
+
+    /// Time passed: makes those peers ready whose time has come.
+    pub fn handle_timeout(&self, now: Instant) {
+        while let Some((due, peer)) = self.shared.take_due(now) {
+            let mut guard = peer.state.lock();
+            let Some(state) = guard.as_mut() else { continue };
+            if state.armed == Some(due) {
+                state.armed = None;
+            }
+            self.shared.enqueue(&peer);
+        }
+    }
+
+    /// Registers who is to be woken when a stream's user has given a peer something to do (a write, a read that opens the window, a close),
+    /// or a peer was added. One waker: the last.
+    pub fn set_activity_waker(&self, waker: &Waker) {
+        let mut driver = self.shared.driver.lock();
+        match &mut *driver {
+            Some(known) => known.clone_from(waker),
+            None => *driver = Some(waker.clone()),
+        }
+    }
+
+    /// Opens a stream to a peer's inner address, starting a handshake where there is no session. `Stream::poll_write` waits until it stands.
+    pub fn connect(&self, now: Instant, peer: PeerId, to: SocketAddr) -> Result<Stream, ConnectError> {
+        let shared = &self.shared;
+        let peer = shared.directory.read().by_id(peer).ok_or(ConnectError::NoPeer)?;
+        let open = |state: &mut State| {
+            if !state.session.addresses().contains(&to.ip()) {
+                return Err(ConnectError::NoAddress);
+            }
+            state.session.path().ok_or(ConnectError::NoEndpoint)?;
+            state.stack(now).connect(now, to).map_err(|error| match error {
+                OpenError::Full => ConnectError::TooMany,
+                OpenError::NoAddress => ConnectError::NoAddress,
+            })
+        };
+        let (id, local) = shared.with_state(&peer, open).unwrap_or(Err(ConnectError::NoPeer))?;
+        shared.counts.add(Counter::StreamsConnected, 1);
+        shared.wake_driver();
+        Ok(Stream::new(shared.clone(), peer, (id, local, to)))
+    }
+
+    /// What `status` shows of a peer.
+    pub fn peer_status(&self, now: Instant, peer: PeerId) -> Option<PeerStatus> {
+        let peer = self.shared.directory.read().by_id(peer)?;
+        let guard = peer.state.lock();
+        Some(guard.as_ref()?.status(now))
+    }
+
+    /// Counters of everything dropped, by reason, and totals; then what there is now.
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.shared.counts.read();
+        counters.values.push(("connections_now", self.shared.budget.connections() as u64));
+        counters.values.push(("buffer_bytes_now", self.shared.budget.bytes()));
+        counters
+    }
+
+    fn deliver(&self, now: Instant, peer: &Arc<Peer>, path: Path, datagram: &[u8], outbox: &mut Outbox) {
+        let shared = &self.shared;
+        let delivered = shared.with_state(peer, |state| {
+            let outcome = state.handle_datagram(now, &shared.gate, path, datagram, outbox, &shared.counts);
+            if outcome.established {
+                shared.record(Counter::SessionsEstablished, Event::Established(peer.id));
+            }
+            if let Some(endpoint) = outcome.roamed {
+                shared.record(Counter::Roamed, Event::Roamed(peer.id, endpoint));
+            }
+            while let Some(accepted) = state.poll_accept() {
+                let stream = Stream::new(shared.clone(), peer.clone(), accepted);
+                shared.counts.add(Counter::StreamsAccepted, 1);
+                shared.events.lock().push_back(Event::Accepted(stream));
+            }
+        });
+        if delivered.is_none() {
+            // It was removed between the look into the directory and now.
+            shared.counts.add(Counter::UnknownIndex, 1);
+        }
     }
 }
+
+impl Drop for Node {
+    /// Streams that outlive their node are inert.
+    fn drop(&mut self) {
+        let shared = &*self.shared;
+        let ids = shared.directory.read().ids();
+        ids.into_iter().for_each(|id| {
+            self.remove_peer(id);
+        });
+        shared.ready.lock().clear();
+        // Streams among the events hold on to us: in statements of their own, for they take locks when they go.
+        let events = std::mem::take(&mut *shared.events.lock());
+        drop(events);
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("addresses", &self.shared.config.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// Works on a peer's state, then sees to it that the peer gets its turn and its timer; `None` for a removed peer.
+    fn with_state<T>(&self, peer: &Arc<Peer>, work: impl FnOnce(&mut State) -> T) -> Option<T> {
+        let mut guard = peer.state.lock();
+        let state = guard.as_mut()?;
+        let result = work(state);
+        let news = self.update(peer, state);
+        drop(guard);
+        if news {
+            self.wake_driver();
+        }
+        Some(result)
+    }
+
+    /// Puts a peer into the queue if it is ready, sets its timer, and takes its wakers along. Whether a driver that sleeps should know.
+    fn update(&self, peer: &Arc<Peer>, state: &mut State) -> bool {
+        if !state.wakers.is_empty() {
+            self.wakers.lock().append(&mut state.wakers);
+        }
+        let ready = state.is_ready() && self.enqueue(peer);
+        let Some((due, reason)) = state.poll_timeout() else { return ready };
+        // A timer that is set for an earlier time is set anew when that has come.
+        if state.armed.is_some_and(|armed| armed <= due) {
+            return ready;
+        }
+        let mut timers = self.timers.lock();
+        if let Some(armed) = state.armed.replace(due) {
+            timers.remove(&(armed, peer.id));
+        }
+        timers.insert((due, peer.id), (peer.clone(), reason));
+        let first = timers.first_key_value().is_some_and(|(key, _)| *key == (due, peer.id));
+        ready || first
+    }
+
+    /// Whether it was not in the queue yet.
+    fn enqueue(&self, peer: &Arc<Peer>) -> bool {
+        let new = !peer.queued.swap(true, Ordering::AcqRel);
+        if new {
+            self.ready.lock().push_back(peer.clone());
+        }
+        new
+    }
+
+    fn take_due(&self, now: Instant) -> Option<(Instant, Arc<Peer>)> {
+        let mut timers = self.timers.lock();
+        let (&(due, _), _) = timers.first_key_value().filter(|((due, _), _)| *due <= now)?;
+        timers.pop_first().map(|(_, (peer, _))| (due, peer))
+    }
+
+    fn wake_driver(&self) {
+        let driver = self.driver.lock().clone();
+        driver.into_iter().for_each(Waker::wake);
+    }
+
+    /// Counts something and tells of it, while there is room for it.
+    fn record(&self, counter: Counter, event: Event) {
+        self.counts.add(counter, 1);
+        let mut events = self.events.lock();
+        match events.len() < NODE_EVENTS {
+            true => events.push_back(event),
+            false => self.counts.add(Counter::EventsLost, 1),
+        }
+    }
+
+    /// Takes everything from a peer that has left the directory.
+    fn forget(&self, peer: &Peer) {
+        let state = peer.state.lock().take();
+        let Some(mut state) = state else { return };
+        if let Some(armed) = state.armed {
+            self.timers.lock().remove(&(armed, peer.id));
+        }
+        let mut wakers = std::mem::take(&mut state.wakers);
+        if let Some(stack) = state.existing_stack() {
+            stack.abort_all(std::io::ErrorKind::ConnectionAborted, &mut wakers);
+        }
+        self.wakers.lock().append(&mut wakers);
+    }
+
+    /// An index that is nobody's, and a seed.
+    fn draw(&self, directory: &Directory) -> (u32, u64) {
+        let mut chance = self.chance.lock();
+        // Of 16 million: with 65,000 peers the first is free with a chance of 99.6 %.
+        loop {
+            let drawn = chance.next();
+            let index = (drawn >> 40) as u32;
+            if directory.is_free(index) {
+                return (index, chance.next());
+            }
+        }
+    }
+
+    fn stack_config(&self, seed: u64) -> StackConfig {
+        StackConfig {
+            addresses: self.config.addresses.clone(),
+            mtu: self.config.mtu.into(),
+            accept_port: self.config.accept_port,
+            connections: self.config.connections,
+            half_open: self.config.half_open,
+            budget: self.budget.clone(),
+            seed,
+        }
+    }
+}
+
+/// Every packet, padded and encrypted, has its place in an outbox.
+const _: () = assert!(MAX_MTU_BYTES as usize + 16 + 32 <= DATAGRAM_BYTES);
+
+#[cfg(test)]
+mod tests;

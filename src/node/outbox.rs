@@ -1,7 +1,9 @@
 //! What a node wants sent: datagrams of any paths go in, runs of equal-sized ones of a path come out.
 
 use std::fmt;
+use std::sync::Arc;
 
+use super::peer::Peer;
 use crate::limits::{DATAGRAM_BYTES, OUTBOX_DATAGRAMS, RUN_BYTES};
 use crate::tunnel::Path;
 
@@ -14,6 +16,9 @@ pub struct Outbox {
     pub(super) received: Box<[u8]>,
     /// Where a stack writes a packet before it is encrypted into its place.
     pub(super) packet: Box<[u8]>,
+    /// Whose datagrams were put here last. Nobody else lets that peer send before these are gone: its datagrams would overtake
+    /// each other.
+    pub(super) holds: Option<Arc<Peer>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,7 @@ impl Outbox {
             entries: Vec::with_capacity(OUTBOX_DATAGRAMS),
             received: vec![0; DATAGRAM_BYTES].into(),
             packet: vec![0; DATAGRAM_BYTES].into(),
+            holds: None,
         }
     }
 
@@ -136,7 +142,7 @@ impl<'a> Iterator for Runs<'a> {
         let start = self.outbox.start_of(self.next);
         let segment_bytes = first.end - start;
         let mut end = first.end;
-        let limit = self.outbox.entries.len().min(self.next + self.max_segments);
+        let limit = self.outbox.entries.len().min(self.next.saturating_add(self.max_segments));
         self.next += 1;
         while self.next < limit {
             let entry = self.outbox.entries[self.next];

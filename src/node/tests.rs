@@ -1,0 +1,191 @@
+//! A node and its peers joined by memory, on the machine's clock: what needs no simulated time.
+
+use std::io::ErrorKind;
+use std::task::{Context, Poll};
+
+use super::*;
+
+const SERVER: PeerId = PeerId::new(1);
+
+/// A server with clients, and what passes between them.
+struct World {
+    now: Instant,
+    server: Node,
+    clients: Vec<Node>,
+    outbox: Outbox,
+}
+
+fn config(key: PrivateKey, addresses: Vec<IpAddr>, accept_port: Option<u16>) -> NodeConfig {
+    NodeConfig {
+        key,
+        addresses,
+        mtu: 1280,
+        accept_port,
+        connections: 64,
+        half_open: 16,
+        connections_total: 4096,
+        buffers_total: 256 << 20,
+        handshakes_per_second: 2000,
+    }
+}
+
+fn inner(host: u8) -> Vec<IpAddr> {
+    vec![[10, 0, 0, host].into(), format!("fd00::{host}").parse().expect("an address")]
+}
+
+fn outer(host: u8) -> SocketAddr {
+    ([192, 0, 2, host], 51820).into()
+}
+
+fn key(host: u8) -> PrivateKey {
+    PrivateKey::from_entropy([host; 32])
+}
+
+impl World {
+    /// Host 1 is the server, the clients are hosts 2 and up.
+    fn new(clients: u8) -> World {
+        let now = Instant::now();
+        let server = Node::new(now, config(key(1), inner(1), Some(80)), [1; 32]);
+        let client = |host: u8| {
+            let id = PeerId::new(host.into());
+            let peer = |id, of: u8, endpoint| NodePeer {
+                id,
+                public_key: key(of).public(),
+                preshared_key: None,
+                addresses: inner(of),
+                endpoint,
+                keepalive_secs: None,
+            };
+            server.add_peer(now, peer(id, host, None)).expect("a new peer");
+            let client = Node::new(now, config(key(host), inner(host), None), [host; 32]);
+            client.add_peer(now, peer(SERVER, 1, Some(outer(1)))).expect("a new peer");
+            client
+        };
+        let clients = (2..2 + clients).map(client).collect();
+        World { now, server, clients, outbox: Outbox::new() }
+    }
+
+    /// Lets everything pass that wants to, and says how many datagrams that were.
+    fn run(&mut self) -> usize {
+        let mut passed = 0;
+        loop {
+            let mut moved = 0;
+            for index in 0..self.clients.len() {
+                let host = index as u8 + 2;
+                moved += pass(&self.clients[index], &self.server, outer(host), self.now, &mut self.outbox);
+                self.clients[index].flush_wakers();
+            }
+            let mut replies = Vec::new();
+            drain(&self.server, self.now, &mut self.outbox, &mut replies);
+            self.server.flush_wakers();
+            moved += replies.len();
+            for (path, datagram) in replies {
+                let IpAddr::V4(to) = path.remote.ip() else { panic!("a strange address") };
+                let client = &self.clients[usize::from(to.octets()[3]) - 2];
+                let mut answers = Outbox::new();
+                client.handle_datagram(self.now, Path { remote: outer(1), local: None }, &datagram, &mut answers);
+                deliver(&answers, &self.server, path.remote, self.now, &mut self.outbox);
+            }
+            passed += moved;
+            if moved == 0 {
+                return passed;
+            }
+        }
+    }
+}
+
+fn drain(node: &Node, now: Instant, outbox: &mut Outbox, into: &mut Vec<(Path, Vec<u8>)>) {
+    loop {
+        for run in outbox.runs(64) {
+            into.extend(run.bytes.chunks(run.segment_bytes).map(|datagram| (run.path, datagram.to_vec())));
+        }
+        outbox.clear();
+        if !node.poll_transmit(now, outbox) {
+            return;
+        }
+    }
+}
+
+/// Gives `to` what is in `from`; answers stay in `outbox`.
+fn deliver(from: &Outbox, to: &Node, source: SocketAddr, now: Instant, outbox: &mut Outbox) {
+    for run in from.runs(64) {
+        for datagram in run.bytes.chunks(run.segment_bytes) {
+            to.handle_datagram(now, Path { remote: source, local: None }, datagram, outbox);
+        }
+    }
+}
+
+fn pass(from: &Node, to: &Node, source: SocketAddr, now: Instant, outbox: &mut Outbox) -> usize {
+    let mut moved = 0;
+    let mut sent = Outbox::new();
+    while from.poll_transmit(now, &mut sent) {
+        moved += sent.len();
+        deliver(&sent, to, source, now, outbox);
+        sent.clear();
+    }
+    moved
+}
+
+fn accepted(node: &Node) -> Option<Stream> {
+    std::iter::from_fn(|| node.poll_event()).find_map(|event| match event {
+        Event::Accepted(stream) => Some(stream),
+        _ => None,
+    })
+}
+
+fn context() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+#[test]
+fn a_stream_carries_bytes_both_ways_over_both_families() {
+    for address in inner(1) {
+        let mut world = World::new(1);
+        let mut client = world.clients[0].connect(world.now, SERVER, (address, 80).into()).expect("a stream");
+        assert!(client.poll_write(&mut context(), b"too early").is_pending());
+        world.run();
+        let mut server = accepted(&world.server).expect("a stream");
+        assert_eq!(server.peer(), PeerId::new(2));
+        assert_eq!((server.local(), server.remote()), (client.remote(), client.local()));
+        for (from, to) in [(&mut client, &mut server)] {
+            let sent: Vec<u8> = (0..300_000u32).map(|number| (number / 7) as u8).collect();
+            let (mut written, mut read) = (0, Vec::new());
+            while read.len() < sent.len() {
+                if let Poll::Ready(length) = from.poll_write(&mut context(), &sent[written..]) {
+                    written += length.expect("an open stream");
+                }
+                world.run();
+                let mut buffer = [0; 5000];
+                while let Poll::Ready(length) = to.poll_read(&mut context(), &mut buffer) {
+                    read.extend_from_slice(&buffer[..length.expect("an open stream")]);
+                }
+                world.now += Duration::from_millis(1);
+            }
+            assert!(read == sent, "{address}: other bytes than sent");
+        }
+    }
+}
+
+#[test]
+fn a_removed_peer_leaves_nothing_behind() {
+    let mut world = World::new(2);
+    let streams: Vec<_> = (0..2)
+        .map(|index| world.clients[index].connect(world.now, SERVER, ([10, 0, 0, 1], 80).into()).expect("a stream"))
+        .collect();
+    world.run();
+    let (mut first, mut second) = (accepted(&world.server).unwrap(), accepted(&world.server).unwrap());
+    assert!(first.poll_read(&mut context(), &mut [0; 10]).is_pending());
+    assert!(world.server.remove_peer(PeerId::new(2)));
+    assert!(!world.server.remove_peer(PeerId::new(2)));
+    let failure = |result: Poll<std::io::Result<usize>>| match result {
+        Poll::Ready(Err(error)) => Some(error.kind()),
+        _ => None,
+    };
+    assert_eq!(failure(first.poll_read(&mut context(), &mut [0; 10])), Some(ErrorKind::ConnectionAborted));
+    assert_eq!(failure(first.poll_write(&mut context(), b"x")), Some(ErrorKind::ConnectionAborted));
+    assert_eq!(failure(second.poll_read(&mut context(), &mut [0; 10])), None, "the other peer goes on");
+    assert_eq!(world.server.counters().value("connections_now"), 1);
+    drop((first, streams));
+    drop(world.server);
+    assert_eq!(failure(second.poll_write(&mut context(), b"x")), Some(ErrorKind::ConnectionAborted));
+}
