@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Call;
 use super::super::text::{UNTRUSTED, plain, plain_with_ranges};
+use super::ANSWER_CHARS;
 use crate::search::{Document, Hit};
 
 /// The page that shows a document, or opens it at a passage.
@@ -67,6 +68,18 @@ pub(super) fn document(call: &Call, document: &Document) -> Value {
         }
     }
     value
+}
+
+/// A list of documents, as many as have room.
+pub(super) fn documents(call: &Call, documents: &[Document]) -> Value {
+    let mut room = ANSWER_CHARS - 500;
+    let listed = documents.iter().map(|found| document(call, found)).take_while(|listed| {
+        let chars = chars(listed) + 1;
+        let fits = chars <= room;
+        room = room.saturating_sub(chars);
+        fits
+    });
+    json!({ "documents": listed.collect::<Vec<_>>() })
 }
 
 /// The sentence about untrusted text.

@@ -19,7 +19,13 @@ use crate::access::audit::Note;
 use crate::search::LibraryError;
 
 mod answer;
+mod fetch;
+mod find_document;
+mod get_document_info;
+mod list_collections;
+mod recent;
 mod search;
+mod search_multiple;
 
 /// Characters that an answer may have as JSON. It is sent twice, as text and as structure: both together stay below 50,000.
 const ANSWER_CHARS: usize = 24_000;
@@ -43,7 +49,14 @@ pub(super) trait Tool: Sync {
 }
 
 /// All tools, in the order they are listed.
-static TOOLS: [&dyn Tool; 1] = [&search::Search];
+static TOOLS: [&dyn Tool; 6] = [
+    &search::Search,
+    &search_multiple::SearchMultiple,
+    &fetch::Fetch,
+    &find_document::FindDocument,
+    &list_collections::ListCollections,
+    &get_document_info::GetDocumentInfo,
+];
 
 /// Why a tool didn't answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +132,18 @@ pub(super) fn allowed(call: &Call) -> impl Iterator<Item = &'static dyn Tool> {
 /// Calls a tool by its name, on a thread of its own. Dropping the future drops the answer.
 pub async fn run(call: Arc<Call>, name: &str, arguments: Arguments) -> Result<Value, ToolError> {
     let tool = allowed(&call).find(|tool| tool.name() == name).ok_or(ToolError::Unknown)?;
+    run_on_thread(call, tool, arguments).await
+}
+
+/// The most recently modified documents: asked for like a tool, but not one of MCP's.
+pub async fn recent(call: Arc<Call>, arguments: Arguments) -> Result<Value, ToolError> {
+    match call.allows(recent::Recent.action()) {
+        true => run_on_thread(call, &recent::Recent, arguments).await,
+        false => Err(ToolError::Unknown),
+    }
+}
+
+async fn run_on_thread(call: Arc<Call>, tool: &'static dyn Tool, arguments: Arguments) -> Result<Value, ToolError> {
     call.note.lock().tool = Some(tool.name());
     let (sender, receiver) = futures_channel::oneshot::channel();
     let work = {

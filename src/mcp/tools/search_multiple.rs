@@ -1,0 +1,137 @@
+//! `search_multiple`: several questions at once, for finding out which of them the library can answer.
+
+use serde_json::{Value, json};
+
+use super::super::Call;
+use super::super::arguments::{Argument, Given, Kind};
+use super::super::text::beginning;
+use super::{ANSWER_CHARS, Tool, ToolError, answer};
+use crate::access::Action;
+use crate::access::audit::Note;
+use crate::search::SearchRequest;
+
+/// Questions in one call.
+const QUERIES: usize = 10;
+
+/// Passages shown for each.
+const PASSAGES: usize = 3;
+
+/// Characters of JSON around a snippet, for planning.
+const HIT_CHARS: usize = 450;
+
+pub(super) struct SearchMultiple;
+
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "queries",
+        about: "What to look for, as search takes it.",
+        kind: Kind::Texts(QUERIES, 1_000),
+        required: true,
+        example: "[\"rent increase\", \"notice period\"]",
+    },
+    Argument {
+        name: "collection",
+        about: "Only in this collection.",
+        kind: Kind::Text(100),
+        required: false,
+        example: "\"documents\"",
+    },
+    Argument {
+        name: "path",
+        about: "Only below this folder, or in this document.",
+        kind: Kind::Text(4_096),
+        required: false,
+        example: "\"letters/2024\"",
+    },
+];
+
+impl Tool for SearchMultiple {
+    fn name(&self) -> &'static str {
+        "search_multiple"
+    }
+
+    fn title(&self) -> &'static str {
+        "Search for several things"
+    }
+
+    fn about(&self) -> &'static str {
+        "Asks up to ten questions at once and tells for each whether anything was found, in how many documents, and the best passages."
+    }
+
+    fn action(&self) -> Action {
+        Action::Search
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        ARGUMENTS
+    }
+
+    fn output(&self) -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "queries": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "query": { "type": "string" },
+                            "found": { "type": "boolean" },
+                            "count": { "type": "integer", "description": "Documents that match" },
+                            "count_is_exact": { "type": "boolean", "description": "Otherwise there are more" },
+                            "passages": { "type": "array", "items": answer::hit_schema() },
+                            "suggestion": { "type": "string" },
+                        },
+                        "required": ["query", "found", "count", "count_is_exact", "passages"],
+                    },
+                },
+                "notice": { "type": "string" },
+            },
+            "required": ["queries"],
+        })
+    }
+
+    fn run(&self, call: &Call, given: &Given, note: &mut Note) -> Result<Value, ToolError> {
+        let queries = given.texts("queries");
+        note.query = Some(queries.join(" ; "));
+        note.collection = given.text("collection").map(str::to_owned);
+        let room = ANSWER_CHARS / queries.len().max(1);
+        let mut answers = Vec::with_capacity(queries.len());
+        for query in queries {
+            answers.push(one(call, given, query, room, note)?);
+        }
+        Ok(json!({ "queries": answers, "notice": answer::notice() }))
+    }
+}
+
+/// The answer to one of the questions, in no more than this many characters.
+fn one(call: &Call, given: &Given, query: &str, room: usize, note: &mut Note) -> Result<Value, ToolError> {
+    let mut limit = PASSAGES;
+    loop {
+        let request = SearchRequest {
+            query: query.to_owned(),
+            collection: given.text("collection").map(str::to_owned),
+            path: given.text("path").map(str::to_owned),
+            limit,
+            snippet_budget: room.saturating_sub(limit * HIT_CHARS),
+            ..SearchRequest::default()
+        };
+        let found = call.library.search(&call.scope, &request)?;
+        let passages: Vec<Value> = found.results.iter().take(limit).map(|hit| answer::hit(call, hit)).collect();
+        let mut value = json!({
+            "query": beginning(query, 200),
+            "found": found.total > 0,
+            "count": found.total,
+            "count_is_exact": found.total_is_exact,
+            "passages": passages,
+        });
+        if let Some(suggestion) = found.suggestion.as_ref().filter(|_| found.total == 0) {
+            value["suggestion"] = json!(suggestion);
+        }
+        if limit == 1 || answer::chars(&value) <= room {
+            note.documents.extend(found.results.iter().map(|hit| format!("{}/{}", hit.collection, hit.path)));
+            return Ok(value);
+        }
+        limit -= 1;
+    }
+}
