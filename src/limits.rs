@@ -3,6 +3,10 @@
 /// Largest outer datagram adit reads or writes, in bytes: an inner MTU of 1500 with WireGuard's 32 and padding fits with room.
 pub const DATAGRAM_BYTES: usize = 2048;
 
+/// Bytes of a file read at a time for a download: large enough that handing a piece between threads costs little beside sending it,
+/// small enough that a thousand slow downloads fit in memory.
+pub const FILE_PIECE_BYTES: u64 = 256 * 1024;
+
 /// Room of one outbox, in datagrams of [`DATAGRAM_BYTES`]: two full system calls ([`RUN_BYTES`]) of segments at an MTU of 1280.
 pub const OUTBOX_DATAGRAMS: usize = 98;
 

@@ -19,10 +19,10 @@ use super::guard::{self, Admitted};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::Route;
-use super::{Appliance, api, health, metrics, tools};
-use crate::access::Scope;
+use super::{Appliance, api, cors, health, metrics, original, tools};
 use crate::access::audit::Note;
 use crate::access::limits::{Allowance, Permit};
+use crate::access::{Policy, Scope};
 use crate::config::LimitsConfig;
 use crate::mcp;
 use crate::peer::PeerId;
@@ -33,6 +33,8 @@ pub(super) struct Question {
     pub(super) scope: Scope,
     /// The caller's public key: cursors are bound to it.
     pub(super) peer_key: [u8; 32],
+    /// The policy under which it was let in.
+    pub(super) policy: Arc<Policy>,
     /// What the caller sees, as text: cursors are bound to that too.
     pub(super) rights: String,
     /// The name it was asked by, as it stands in URLs.
@@ -65,6 +67,7 @@ pub(super) fn answer(
                 Refusal::Internal.into_reply(&ticket.request_id)
             }
         };
+        cors::allow(&mut reply, ticket.cross_origin.as_ref());
         reply.seal(appliance.shell.now(), &ticket.request_id);
         Ok(send(reply, is_head, ticket))
     }
@@ -96,10 +99,14 @@ async fn respond(
 
     let (parts, body) = request.into_parts();
     let Admitted { host, cross_origin } = guard::admit(&parts, &config)?;
+    ticket.cross_origin = cross_origin;
     let policy = appliance.policy.load_full();
     let scope = policy.scope(ticket.peer).ok_or(Refusal::NotAllowed)?;
     let route = Route::of(parts.uri.path()).ok_or(Refusal::NotFound)?;
     ticket.route = route.name();
+    if parts.method == Method::OPTIONS && ticket.cross_origin.is_some() {
+        return Ok(cors::preflight(&parts, &route));
+    }
     if !route.takes(&parts.method) {
         return Err(Refusal::Method(route.methods()));
     }
@@ -112,6 +119,7 @@ async fn respond(
         // A peer that was never given a key in this policy shares its cursors with none that was.
         peer_key: policy.key(ticket.peer).copied().unwrap_or_default(),
         rights: format!("{:?}", scope.key()),
+        policy,
         scope,
         host,
         started: ticket.started,
@@ -120,7 +128,6 @@ async fn respond(
     };
     let reply = dispatch(appliance, &mut question, &route, &parts, body).await;
     ticket.notes = question.notes;
-    let _ = cross_origin;
     reply
 }
 
@@ -135,6 +142,8 @@ async fn dispatch(
         Route::Mcp => post(appliance, question, parts, body).await,
         Route::Search => api::search(appliance, question, parts).await,
         Route::Document(id) => api::document(appliance, question, id, parts).await,
+        Route::Original(id) => original::reply(appliance, question, id, parts).await,
+        Route::Recent => api::recent(appliance, question, parts).await,
         Route::Health => health::reply(appliance, question).await,
         Route::Metrics => Ok(metrics::reply(appliance)),
     }

@@ -43,6 +43,9 @@ const DOCUMENT: &[(&str, &str, Form)] = &[
     ("limit", "limit", Form::Number),
 ];
 
+/// Parameters of `/api/recent`.
+const RECENT: &[(&str, &str, Form)] = &[("limit", "limit", Form::Number)];
+
 /// `/api/search`
 pub(super) async fn search(appliance: &Appliance, question: &mut Question, parts: &Parts) -> Result<Reply, Refusal> {
     let arguments = arguments(parts.uri.query(), SEARCH)?;
@@ -60,6 +63,13 @@ pub(super) async fn document(
     let mut arguments = arguments(parts.uri.query(), DOCUMENT)?;
     arguments.insert("id".to_owned(), Value::from(id));
     let answer = tools::ask(appliance, question, "fetch", arguments).await?;
+    Ok(Reply::json(StatusCode::OK, &answer))
+}
+
+/// `/api/recent`
+pub(super) async fn recent(appliance: &Appliance, question: &mut Question, parts: &Parts) -> Result<Reply, Refusal> {
+    let arguments = arguments(parts.uri.query(), RECENT)?;
+    let answer = tools::recent(appliance, question, arguments).await?;
     Ok(Reply::json(StatusCode::OK, &answer))
 }
 

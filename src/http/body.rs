@@ -1,15 +1,17 @@
 //! The body of an answer, and the ticket that goes along with it: what is to be recorded once the last byte is handed over.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use jiff::Timestamp;
 
 use super::Appliance;
+use super::file::FileBody;
 use crate::access::audit::{Note, Record, Verdict};
 use crate::access::limits::Permit;
 use crate::peer::PeerId;
@@ -21,6 +23,8 @@ pub(super) enum Content {
     Empty,
     /// Bytes that are all there.
     Whole(Bytes),
+    /// A file, read as it is sent.
+    File(Box<FileBody>),
 }
 
 impl Content {
@@ -31,11 +35,19 @@ impl Content {
         }
     }
 
+    pub(super) fn file(file: FileBody) -> Content {
+        match file.left() {
+            0 => Content::Empty,
+            _ => Content::File(Box::new(file)),
+        }
+    }
+
     /// Bytes still to be sent.
     pub(super) fn left(&self) -> u64 {
         match self {
             Content::Empty => 0,
             Content::Whole(bytes) => bytes.len() as u64,
+            Content::File(file) => file.left(),
         }
     }
 }
@@ -56,16 +68,21 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = match std::mem::replace(&mut self.content, Content::Empty) {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match &mut self.content {
             Content::Empty => return Poll::Ready(None),
-            Content::Whole(bytes) => bytes,
+            Content::Whole(bytes) => std::mem::take(bytes),
+            Content::File(file) if file.left() == 0 => return Poll::Ready(None),
+            Content::File(file) => match ready!(file.poll_piece(context)) {
+                Ok(piece) => piece,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            },
         };
+        if piece.is_empty() {
+            return Poll::Ready(None);
+        }
         self.ticket.sent += piece.len() as u64;
         self.ticket.complete = self.content.left() == 0;
         Poll::Ready(Some(Ok(Frame::data(piece))))
@@ -99,6 +116,8 @@ pub(super) struct Ticket {
     pub(super) refused: Option<&'static str>,
     /// Held as long as the request counts as being answered.
     pub(super) permit: Option<Arc<Permit>>,
+    /// The configured foreign origin it comes from, if it does.
+    pub(super) cross_origin: Option<HeaderValue>,
     sent: u64,
     complete: bool,
     after: Option<Box<dyn FnOnce() + Send>>,
@@ -118,6 +137,7 @@ impl Ticket {
             status: 0,
             refused: None,
             permit: None,
+            cross_origin: None,
             sent: 0,
             complete: false,
             after: Some(Box::new(after)),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderValue, Method, Uri, Version};
+use http::{HeaderValue, Method, Version};
 
 use super::refusal::Refusal;
 use crate::config::Config;
@@ -112,9 +112,4 @@ impl<'a> Host<'a> {
             Host::Name(name) => name.to_ascii_lowercase(),
         }
     }
-}
-
-/// Whether a target is a path at all (`*` and authorities are not).
-pub(super) fn is_path(uri: &Uri) -> bool {
-    uri.path().starts_with('/')
 }

@@ -15,6 +15,10 @@ pub(super) enum Route<'a> {
     Search,
     /// `/api/documents/{id}`
     Document(Cow<'a, str>),
+    /// `/api/documents/{id}/original`
+    Original(Cow<'a, str>),
+    /// `/api/recent`
+    Recent,
     /// `/_health`
     Health,
     /// `/metrics`
@@ -27,11 +31,15 @@ impl<'a> Route<'a> {
         match path {
             "/mcp" => Some(Route::Mcp),
             "/api/search" => Some(Route::Search),
+            "/api/recent" => Some(Route::Recent),
             "/_health" => Some(Route::Health),
             "/metrics" => Some(Route::Metrics),
             _ => {
-                let id = path.strip_prefix("/api/documents/")?;
-                decode(id).map(Route::Document)
+                let rest = path.strip_prefix("/api/documents/")?;
+                match rest.strip_suffix("/original") {
+                    Some(id) => decode(id).map(Route::Original),
+                    None => decode(rest).map(Route::Document),
+                }
             }
         }
     }
@@ -42,6 +50,8 @@ impl<'a> Route<'a> {
             Route::Mcp => "/mcp",
             Route::Search => "/api/search",
             Route::Document(_) => "/api/documents/{id}",
+            Route::Original(_) => "/api/documents/{id}/original",
+            Route::Recent => "/api/recent",
             Route::Health => "/_health",
             Route::Metrics => "/metrics",
         }
@@ -68,7 +78,8 @@ impl<'a> Route<'a> {
         match self {
             Route::Mcp => None,
             Route::Search => Some(Action::Search),
-            Route::Document(_) => Some(Action::Read),
+            Route::Document(_) | Route::Original(_) => Some(Action::Read),
+            Route::Recent => Some(Action::Browse),
             Route::Health => Some(Action::Health),
             Route::Metrics => Some(Action::Metrics),
         }

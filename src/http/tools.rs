@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::answer::Question;
 use super::refusal::Refusal;
 use super::{Appliance, Shell};
-use crate::mcp::{Arguments, Call, Seal, Threads, tools};
+use crate::mcp::tools::{self, ToolError};
+use crate::mcp::{Arguments, Call, Seal, Threads};
 
 /// Characters that a token stands for, about: `mcp.answer_tokens` counts tokens.
 const TOKEN_CHARS: usize = 4;
@@ -51,10 +52,26 @@ pub(super) async fn ask(
     let call = call(appliance, question);
     let answer = tools::run(Arc::clone(&call), tool, arguments).await;
     question.notes.push(call.note.lock().clone());
-    answer.map_err(|error| match error {
-        tools::ToolError::Unknown => Refusal::NotAllowed,
-        tools::ToolError::Argument(misfit) => Refusal::Argument(misfit.message),
-        tools::ToolError::NotFound => Refusal::NotFound,
-        tools::ToolError::Failed => Refusal::Internal,
-    })
+    answer.map_err(refusal)
+}
+
+/// The most recently modified documents.
+pub(super) async fn recent(
+    appliance: &Appliance,
+    question: &mut Question,
+    arguments: Arguments,
+) -> Result<Value, Refusal> {
+    let call = call(appliance, question);
+    let answer = tools::recent(Arc::clone(&call), arguments).await;
+    question.notes.push(call.note.lock().clone());
+    answer.map_err(refusal)
+}
+
+fn refusal(error: ToolError) -> Refusal {
+    match error {
+        ToolError::Unknown => Refusal::NotAllowed,
+        ToolError::Argument(misfit) => Refusal::Argument(misfit.message),
+        ToolError::NotFound => Refusal::NotFound,
+        ToolError::Failed => Refusal::Internal,
+    }
 }

@@ -1,0 +1,202 @@
+//! `/api/documents/{id}/original`: the file itself, whole or in part, always as an attachment that a browser neither runs nor frames.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, LAST_MODIFIED, RANGE,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+
+use super::Appliance;
+use super::answer::Question;
+use super::body::Content;
+use super::file::{FileBody, Watch};
+use super::range::{self, Wanted};
+use super::refusal::Refusal;
+use super::reply::{Reply, http_date};
+use crate::access::audit::Note;
+use crate::documents::Format;
+use crate::search::{Document, LibraryError};
+
+/// Nothing in a file may run, load, or be taken for a page of ours.
+const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
+
+/// A file as it is now.
+struct Original {
+    file: File,
+    document: Document,
+    length: u64,
+    modified: Timestamp,
+}
+
+/// `/api/documents/{id}/original`
+pub(super) async fn reply(
+    appliance: &Arc<Appliance>,
+    question: &mut Question,
+    id: &str,
+    parts: &Parts,
+) -> Result<Reply, Refusal> {
+    let mut original = open(appliance, question, id).await?;
+    let Document { collection, path, .. } = &original.document;
+    let note = Note {
+        collection: Some(collection.to_string()),
+        documents: vec![format!("{collection}/{path}")],
+        ..Note::default()
+    };
+    question.notes.push(note);
+
+    let tag = format!("\"{:x}-{:x}\"", original.length, original.modified.as_nanosecond());
+    let date = http_date(original.modified);
+    if is_unchanged(&parts.headers, &tag, original.modified) {
+        return Ok(dress(Reply::empty(StatusCode::NOT_MODIFIED), &tag, &date));
+    }
+    let (status, first, length) = match wanted(parts, &tag, &date, original.length) {
+        Wanted::Whole => (StatusCode::OK, 0, original.length),
+        Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
+        Wanted::Nothing => return Err(Refusal::Range(original.length)),
+    };
+    if first > 0 {
+        // Only moves a number; nothing is read.
+        original.file.seek(SeekFrom::Start(first)).map_err(|_| Refusal::Internal)?;
+    }
+    let watch = Watch {
+        appliance: Arc::clone(appliance),
+        peer: question.peer,
+        id: id.to_owned(),
+        policy: Arc::clone(&question.policy),
+    };
+    let content = Content::file(FileBody::new(original.file, length, watch));
+    let mut reply = dress(Reply::new(status, media_type(original.document.format), content), &tag, &date);
+    if status == StatusCode::PARTIAL_CONTENT {
+        reply.content_range(format!("bytes {first}-{}/{}", first + length - 1, original.length));
+    }
+    if let Ok(value) = HeaderValue::try_from(disposition(&original.document.path)) {
+        reply.header(CONTENT_DISPOSITION, value);
+    }
+    Ok(reply)
+}
+
+async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Original, Refusal> {
+    let (library, scope, id) = (Arc::clone(&appliance.library), question.scope.clone(), id.to_owned());
+    let (sender, receiver) = oneshot::channel();
+    let work = move || {
+        let opened = library.original(&scope, &id).and_then(|(file, document)| {
+            let path = document.path.clone().into();
+            look(file, document).map_err(|source| LibraryError::Io { path, source })
+        });
+        // Whoever asked may be gone by now.
+        let _ = sender.send(opened);
+    };
+    appliance.shell.blocking(Box::new(work));
+    match receiver.await {
+        Ok(Ok(original)) => Ok(original),
+        Ok(Err(LibraryError::NotFound | LibraryError::Argument { .. })) => Err(Refusal::NotFound),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "an original could not be opened");
+            Err(Refusal::Internal)
+        }
+        Err(oneshot::Canceled) => Err(Refusal::Internal),
+    }
+}
+
+fn look(file: File, document: Document) -> io::Result<Original> {
+    let metadata = file.metadata()?;
+    let modified = Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?;
+    Ok(Original { file, document, length: metadata.len(), modified })
+}
+
+/// What every answer about a file carries.
+fn dress(mut reply: Reply, tag: &str, date: &str) -> Reply {
+    let fixed = [
+        (ACCEPT_RANGES, "bytes"),
+        (CONTENT_SECURITY_POLICY, SANDBOX),
+        // Kept by nobody but the one who asked, and asked for again before it is used.
+        (CACHE_CONTROL, "private, no-cache"),
+    ];
+    for (name, value) in fixed {
+        reply.header(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in [(ETAG, tag), (LAST_MODIFIED, date)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            reply.header(name, value);
+        }
+    }
+    reply
+}
+
+/// Whether the caller has it already (RFC 9110 §13.1.2, §13.1.3).
+fn is_unchanged(headers: &HeaderMap, tag: &str, modified: Timestamp) -> bool {
+    if headers.contains_key(IF_NONE_MATCH) {
+        let mut tags = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        return tags.any(|tags| {
+            tags.split(',').map(|one| one.trim().trim_start_matches("W/")).any(|one| one == tag || one == "*")
+        });
+    }
+    text(headers, IF_MODIFIED_SINCE)
+        .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+        .is_some_and(|since| modified.as_second() <= since.timestamp().as_second())
+}
+
+/// The part asked for, if it is asked of this very version (RFC 9110 §13.1.5).
+fn wanted(parts: &Parts, tag: &str, date: &str, length: u64) -> Wanted {
+    let of_this_version = text(&parts.headers, IF_RANGE).is_none_or(|version| version == tag || version == date);
+    match text(&parts.headers, RANGE) {
+        Some(value) if of_this_version && parts.method == Method::GET => range::wanted(value, length),
+        _ => Wanted::Whole,
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Types that a device can choose a reader by, and none that a browser would run.
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Pdf => "application/pdf",
+        Format::Docx => "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        Format::Markdown => "text/markdown; charset=utf-8",
+        Format::Csv => "text/csv",
+        Format::Json => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+/// `attachment` with the file's name: in ASCII for old readers, whole for others (RFC 6266, RFC 8187).
+fn disposition(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let plain =
+        |c: char| if c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%' | '/') || c == ' ' { c } else { '_' };
+    let ascii: String = name.chars().map(plain).collect();
+    let mut encoded = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_cannot_leave_their_header() {
+        let cases = [
+            ("a/b/Report 1.pdf", "attachment; filename=\"Report 1.pdf\"; filename*=UTF-8''Report%201.pdf"),
+            ("Bücher.md", "attachment; filename=\"B_cher.md\"; filename*=UTF-8''B%C3%BCcher.md"),
+            ("a\"\r\nX: y;.txt", "attachment; filename=\"a___X: y;.txt\"; filename*=UTF-8''a%22%0D%0AX%3A%20y%3B.txt"),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(disposition(path), expected);
+        }
+    }
+}
