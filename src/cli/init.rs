@@ -31,7 +31,7 @@ pub struct Arguments {
 }
 
 /// What `init` and `up` may be told of the network.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct NetworkArguments {
     /// What devices dial: a name or address of this machine, or of the router in front of it
     #[arg(long, value_name = "HOST[:PORT]")]

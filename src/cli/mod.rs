@@ -33,7 +33,11 @@ mod serve;
 mod status;
 #[cfg(feature = "server")]
 mod units;
+#[cfg(feature = "server")]
+mod up;
 
+#[cfg(feature = "server")]
+use crate::documents::worker;
 pub use outcome::Exit;
 use outcome::Outcome;
 
@@ -64,6 +68,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[cfg(feature = "server")]
+    Up(up::Arguments),
+    #[cfg(feature = "server")]
     Init(init::Arguments),
     #[cfg(feature = "server")]
     Serve(serve::ServeArguments),
@@ -92,6 +98,10 @@ enum Command {
 
 /// Runs the program: arguments from the environment, results on stdout, talk on stderr.
 pub fn main() -> ExitCode {
+    #[cfg(feature = "server")]
+    if let Some(arguments) = worker_arguments() {
+        return worker::main(arguments);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -109,10 +119,18 @@ pub fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
+/// The arguments of a worker, which reads documents for the daemon that started it: no command of a person's.
+#[cfg(feature = "server")]
+fn worker_arguments() -> Option<impl Iterator<Item = std::ffi::OsString>> {
+    let mut arguments = std::env::args_os().skip(1);
+    arguments.next().filter(|first| first == worker::SUBCOMMAND).map(|_| arguments)
+}
+
 #[cfg(feature = "server")]
 fn run(arguments: Arguments) -> Outcome {
     let config = arguments.config.as_deref();
     match arguments.command {
+        Command::Up(arguments) => up::run(&places::own(config)?, arguments),
         Command::Init(arguments) => init::run(&places::own(config)?, arguments),
         Command::Serve(arguments) => serve::serve(&places::find(config)?, arguments),
         Command::Stop => serve::stop(&places::find(config)?),

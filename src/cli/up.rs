@@ -1,0 +1,284 @@
+//! `adit up`: from nothing to a library that answers, and again from there.
+
+use std::env;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::client_config::{self, Client, Way};
+use super::device::{self, Added, ConfFile, Wanted};
+use super::init::{self, NetworkArguments};
+use super::outcome::{Error, Exit, Outcome, io_failed};
+use super::places::{self, ask_if_running, mcp_url, unexpected};
+use super::qr::Code;
+use super::status::{index_line, url};
+use super::terminal::{Style, print, say};
+use super::units::count;
+use super::{peer, serve};
+use crate::config::{Config, ConfigErrors, Places, with_collection, write_atomically};
+use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
+use crate::daemon::running::Running;
+use crate::daemon::{self, ServeOptions};
+use crate::name::PeerName;
+
+/// What an agent on the server itself is called as a device.
+const THIS_MACHINE: &str = "this-machine";
+
+/// How often the progress bar is drawn.
+const REDRAWN_EVERY: Duration = Duration::from_millis(200);
+
+/// Set everything up that is missing, and serve
+///
+/// The first time: a configuration, the server's key, a first device (its configuration NAME.conf in this folder, and its QR code) and one
+/// for agents on this very machine. Then it indexes and serves until Ctrl-C. Every other time it serves again, with folders that are new
+/// added. Nothing that exists is replaced.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Folders to make searchable, each its own collection
+    #[arg(value_name = "[NAME=]DIR")]
+    pub documents: Vec<PathBuf>,
+    /// What to call the first device
+    #[arg(long, value_name = "NAME", default_value = "phone")]
+    pub device: PeerName,
+    #[command(flatten)]
+    pub network: NetworkArguments,
+    /// As root: become this user
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+pub fn run(places: &Places, arguments: Arguments) -> Outcome {
+    let config = set_up(places, &arguments)?;
+    let server = device::server(places, &config)?;
+    let devices = peer::peers(places)?;
+    let mut devices = Devices { places, config: &config, server: &server, existing: devices };
+    let first = devices.first(&arguments.device)?;
+    let local = devices.of_this_machine()?;
+    print(&first)?;
+    print(&addresses(&server))?;
+    print(&local)?;
+    if let Some(report) = running(places)? {
+        say(format_args!("adit serves already (pid {}); `adit stop` ends it", report.pid));
+        return Ok(Exit::Done);
+    }
+    let options = ServeOptions {
+        places: places.clone(),
+        user: arguments.user,
+        daemonize: false,
+        pid_file: None,
+        on_ready: Some(Box::new(show_progress)),
+    };
+    daemon::serve(options).map_err(serve::not_serving)?;
+    Ok(Exit::Done)
+}
+
+/// The configuration, made where there was none, with every folder that was named.
+fn set_up(places: &Places, arguments: &Arguments) -> Result<Config, Error> {
+    if !places.config.exists() {
+        if arguments.documents.is_empty() {
+            let advice = "Say which folder is to be searchable: adit up DIR";
+            return Err(Error::usage("there is no library yet").advise(advice));
+        }
+        let folders = init::folders(&arguments.documents, &[])?;
+        let made = init::make(places, &folders, &arguments.network)?;
+        say(format_args!("wrote {} and the server's key beside it", places.config.display()));
+        if made.endpoint_guessed {
+            say(init::endpoint_note(&made.config.server.endpoint, &places.config));
+        }
+        return Ok(made.config);
+    }
+    let config = places::load(places)?;
+    if arguments.network != NetworkArguments::default() {
+        let message = format!("{} exists, and up changes nothing in it but adding folders", places.config.display());
+        return Err(Error::usage(message).advise("Change listen, endpoint or tunnel there."));
+    }
+    add_folders(places, config, &arguments.documents)
+}
+
+/// Adds the folders that are no collections yet.
+fn add_folders(places: &Places, config: Config, arguments: &[PathBuf]) -> Result<Config, Error> {
+    let is_new = |argument: &&PathBuf| {
+        let path = argument.canonicalize().ok();
+        !config.collections.iter().any(|collection| path.as_ref() == Some(&collection.path))
+    };
+    let new: Vec<PathBuf> = arguments.iter().filter(is_new).cloned().collect();
+    let taken: Vec<_> = config.collections.iter().map(|collection| collection.name.clone()).collect();
+    let folders = init::folders(&new, &taken)?;
+    if folders.is_empty() {
+        return Ok(config);
+    }
+    let mut text = std::fs::read_to_string(&places.config)
+        .map_err(io_failed(format_args!("cannot read {}", places.config.display())))?;
+    for folder in &folders {
+        text = with_collection(&text, &folder.name, &folder.path).map_err(Error::failed)?;
+    }
+    let invalid = |errors| ConfigErrors::Invalid { path: places.config.clone(), errors };
+    let config = Config::parse(&text, places).map_err(invalid)?;
+    write_atomically(&places.config, text.as_bytes(), 0o644)
+        .map_err(io_failed(format_args!("cannot write {}", places.config.display())))?;
+    for folder in &folders {
+        say(format_args!("added the collection \"{}\" ({})", folder.name, folder.path.display()));
+    }
+    say("Devices that exist see it once you say so: adit peer set NAME --collections '*'");
+    if ask_if_running(places, &Request::Reload)?.is_some() {
+        say("the running daemon was told");
+    }
+    Ok(config)
+}
+
+fn running(places: &Places) -> Result<Option<StatusReport>, Error> {
+    match ask_if_running(places, &Request::Status)? {
+        Some(Response::Status(report)) => Ok(Some(*report)),
+        Some(other) => Err(unexpected(&other)),
+        None => Ok(None),
+    }
+}
+
+/// The devices that `up` makes, once.
+struct Devices<'a> {
+    places: &'a Places,
+    config: &'a Config,
+    server: &'a ServerReport,
+    existing: Vec<PeerReport>,
+}
+
+impl Devices<'_> {
+    /// The first device, or how to add another.
+    fn first(&mut self, name: &PeerName) -> Result<String, Error> {
+        let others: Vec<&str> =
+            self.existing.iter().map(|peer| peer.name.as_str()).filter(|name| *name != THIS_MACHINE).collect();
+        if !others.is_empty() {
+            return Ok(format!(
+                "Devices: {}.\n  Another one:  adit peer add NAME --qr\n  One is lost:  adit peer revoke NAME, then add it anew\n",
+                others.join(", ")
+            ));
+        }
+        let file = self.folder_for_confs()?.join(format!("{name}.conf"));
+        let added = self.add(name.clone(), None, &file)?;
+        let mut text = format!(
+            "{}\n  {}\n  Import it into a WireGuard app, or scan the code below; then delete it here: it holds the device's private key.\n",
+            Style::of_stdout().strong(&format!("Your first device is \"{name}\". Its configuration:")),
+            file.display()
+        );
+        text.push_str(&code(&added));
+        Ok(text)
+    }
+
+    /// The device that agents on the server itself are, and how they use it.
+    fn of_this_machine(&mut self) -> Result<String, Error> {
+        let name: PeerName = THIS_MACHINE.parse().expect("a plain name");
+        let file = self.folder_of_this_machine()?.join(format!("{name}.conf"));
+        if !self.existing.iter().any(|peer| peer.name == name) {
+            let endpoint = loopback(self.server);
+            self.add(name, Some(endpoint), &file)?;
+        }
+        if !file.exists() {
+            return Ok(format!(
+                "An agent on this machine: its configuration {} is not there any more.\n  \
+                 Make it anew:  adit peer revoke {THIS_MACHINE}, then adit up\n",
+                file.display()
+            ));
+        }
+        let snippet = client_config::snippet(Client::ClaudeCode, &client_config::bridge(&file)?)?;
+        Ok(format!("An agent on this machine (Claude Code; `adit client-config` knows others):\n  {}", snippet.text))
+    }
+
+    fn add(&mut self, name: PeerName, endpoint: Option<String>, file: &Path) -> Result<Added, Error> {
+        let conf = ConfFile::claim(file, self.config)?;
+        let wanted = Wanted {
+            name,
+            public_key: None,
+            preshared_key: true,
+            collections: None,
+            scopes: None,
+            keepalive_secs: None,
+            endpoint,
+        };
+        let added = device::add(self.places, self.config, self.server, wanted)?;
+        conf.write(added.text.as_bytes())?;
+        Ok(added)
+    }
+
+    /// The working directory, where a person looks; unless it is searchable itself, which would give the key away.
+    fn folder_for_confs(&self) -> Result<PathBuf, Error> {
+        let here = env::current_dir().map_err(io_failed("cannot tell the working directory"))?;
+        let searchable = self.config.collections.iter().any(|collection| here.starts_with(&collection.path));
+        Ok(if searchable { self.keys_folder() } else { here })
+    }
+
+    /// Beside the server's key, where it stays; for root, whose folders an agent cannot enter, the working directory.
+    fn folder_of_this_machine(&self) -> Result<PathBuf, Error> {
+        match *self.places == Places::system() {
+            true => self.folder_for_confs(),
+            false => Ok(self.keys_folder()),
+        }
+    }
+
+    fn keys_folder(&self) -> PathBuf {
+        self.config.server.key_file.parent().unwrap_or(self.places.dir()).to_owned()
+    }
+}
+
+/// Where the server is reached from its own machine: the address it listens on, or loopback where it listens on all.
+fn loopback(server: &ServerReport) -> String {
+    let mut listen = server.listen;
+    match listen.ip() {
+        // A dual-stack socket: IPv4's loopback reaches it too.
+        ip if ip.is_unspecified() => listen.set_ip(IpAddr::from([127, 0, 0, 1])),
+        _ => {}
+    }
+    listen.to_string()
+}
+
+/// The QR code where a person can scan it, or why there is none.
+fn code(added: &Added) -> String {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() {
+        return String::new();
+    }
+    let fits = |code: &Code| peer::check_room(code).map_err(|error| error.message);
+    match Code::new(&added.text).map_err(|error| error.to_string()).and_then(|code| fits(&code).map(|()| code)) {
+        Ok(code) => format!("\n{}\n", code.coloured()),
+        Err(why) => format!("  No QR code here: {}.\n", why.lines().next().unwrap_or_default()),
+    }
+}
+
+/// What to do on a device that is connected.
+fn addresses(server: &ServerReport) -> String {
+    let Some(address) = server.addresses.first() else { return String::new() };
+    let way = Way::Http { url: mcp_url(*address) };
+    let line = client_config::snippet(Client::ClaudeCode, &way).map(|snippet| snippet.text).unwrap_or_default();
+    format!(
+        "On that device, once connected:\n  In a browser:    {}\n  In Claude Code:  {line}",
+        Style::of_stdout().strong(&url(*address))
+    )
+}
+
+/// Shows how far the index is, until it is done for the first time or the daemon ends.
+fn show_progress(running: Arc<Running>) {
+    let bar = ProgressBar::no_length();
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {msg}");
+    bar.set_style(style.expect("the template is a literal"));
+    let mut last = running.status().index;
+    while !running.is_stopping() && (last.round > last.done || last.pending > 0 || !last.activity.is_empty()) {
+        bar.set_length(last.round);
+        bar.set_position(last.done);
+        bar.set_message(last.activity.clone());
+        thread::sleep(REDRAWN_EVERY);
+        last = running.status().index;
+    }
+    bar.finish_and_clear();
+    if running.is_stopping() {
+        return;
+    }
+    say(format_args!("serving: {}", index_line(&last)));
+    if last.failed > 0 {
+        say(format_args!("{} could not be read; `adit index failures` says why", count(last.failed, "file")));
+    }
+    say("Ctrl-C stops it.");
+}
