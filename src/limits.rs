@@ -199,3 +199,33 @@ pub const MAX_MTU_BYTES: u16 = 2000;
 
 /// Events of a node that wait to be recorded; further ones are counted as lost. Streams are bounded by the limits on connections.
 pub const NODE_EVENTS: usize = 4096;
+/// What is read of a file at once on its way to a worker, in bytes: a few system calls for most documents.
+pub const WORKER_CHUNK_BYTES: usize = 256 << 10;
+/// How long a worker whose pipes broke may take to be gone.
+pub const WORKER_EXIT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long a changed file must be left alone before it is read: programs write in several steps.
+pub const WATCH_QUIET: std::time::Duration = std::time::Duration::from_millis(300);
+/// How long a file that never comes to rest is waited for.
+pub const WATCH_LATEST: std::time::Duration = std::time::Duration::from_secs(2);
+/// Changed paths that are remembered one by one; beyond, walking the collection is cheaper.
+pub const WATCH_PATHS: usize = 10_000;
+
+/// Commands that wait for the indexer: each asks for a walk, and one walk answers many.
+pub const INDEXER_COMMANDS: usize = 16;
+/// Least time between two commits of a collection: a busy folder costs a few hundredths of a core.
+pub const COMMIT_SPACING: std::time::Duration = std::time::Duration::from_millis(800);
+/// Time between two commits while a collection is read for the first time.
+pub const COMMIT_BULK: std::time::Duration = std::time::Duration::from_secs(5);
+/// Text that one commit shows, in bytes: what a crash costs at most.
+pub const COMMIT_BYTES: usize = 64 << 20;
+/// Changes that one commit shows.
+pub const COMMIT_DOCUMENTS: usize = 5_000;
+/// How long an index writer is kept for the next change: it holds threads and memory.
+pub const WRITER_REST: std::time::Duration = std::time::Duration::from_secs(10);
+/// Files remembered to be no documents: a walk opens the others again.
+pub const NO_DOCUMENTS: usize = 200_000;
+/// A file that took longer to read than this rests afterwards.
+pub const READ_SHORT: std::time::Duration = std::time::Duration::from_millis(200);
+/// It rests so many times as long as it took to read: a log of many megabytes that never rests costs a twentieth of a core.
+pub const READ_SHARE: u32 = 20;

@@ -2,7 +2,7 @@
 
 mod background;
 mod control;
-mod indexing;
+pub mod indexing;
 mod logging;
 mod notify_manager;
 pub mod offline;
@@ -15,5 +15,7 @@ mod serve;
 mod shell;
 mod socket;
 mod state;
+mod watch;
+pub mod workers;
 
 pub use serve::{ServeError, ServeOptions, serve};

@@ -121,7 +121,8 @@ impl Visibility {
     pub fn explains(&self, path: &str) -> Verdict {
         let mut trail = match Trail::begin(&self.root) {
             Ok(trail) => trail,
-            Err(error) => return unreadable(error),
+            // A root that is gone takes nothing with it: it may be a disk that is not plugged in.
+            Err(error) => return Verdict::Unreadable(error.to_string()),
         };
         let mut components = path.split('/').peekable();
         while let Some(name) = components.next() {

@@ -1,0 +1,236 @@
+//! One collection as the indexer keeps it: its rule, its walks, its queue and its ledger, and what is wrong with any of them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Patience;
+use super::ledger::Ledger;
+use super::mounts::Mounts;
+use super::plan::Plan;
+use super::queue::{Queue, Urgency};
+use super::reading::Outcome;
+use crate::config::CollectionConfig;
+use crate::documents::{Dotfiles, Found, Stamp, Visibility};
+use crate::limits::{NO_DOCUMENTS, READ_SHARE, READ_SHORT};
+use crate::name::CollectionName;
+use crate::search::LibraryError;
+
+/// One collection.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) name: CollectionName,
+    pub(super) root: PathBuf,
+    /// `None` where the configuration's excludes cannot be read: then nothing is looked at.
+    pub(super) rule: Option<Arc<Visibility>>,
+    pub(super) queue: Queue,
+    pub(super) ledger: Ledger,
+    pub(super) mounts: Mounts,
+    /// Folders below which documents are away, not gone.
+    pub(super) away: Vec<String>,
+    pub(super) walking: bool,
+    pub(super) next_walk: Instant,
+    /// Whether it has been looked through since the start, or is away.
+    pub(super) has_been_walked: bool,
+    /// When the walk began whose findings are being worked off.
+    pub(super) walked: Option<Timestamp>,
+    /// What is wrong with the rule, the root or the index, for the owner.
+    pub(super) trouble: Option<String>,
+    /// Rises when the index forgets what was under way: what was begun before counts no more.
+    pub(super) generation: u64,
+    /// When the index is to be opened (again), and how long was waited for that.
+    broken: Option<(Instant, Duration)>,
+    /// Files that are no documents, as they looked, so that they are not opened at every walk.
+    no_documents: HashMap<String, Stamp>,
+    tries: HashMap<String, Tries>,
+}
+
+/// How often reading a file went wrong.
+#[derive(Debug, Clone, Copy)]
+struct Tries {
+    stamp: Stamp,
+    strikes: usize,
+    changes: u32,
+}
+
+impl Folder {
+    pub(super) fn new(config: &CollectionConfig, ledger: Ledger, mounts: Mounts, now: Instant) -> Folder {
+        let mut folder = Folder {
+            name: config.name.clone(),
+            root: config.path.clone(),
+            rule: None,
+            queue: Queue::default(),
+            ledger,
+            mounts,
+            away: Vec::new(),
+            walking: false,
+            next_walk: now,
+            has_been_walked: false,
+            walked: None,
+            trouble: None,
+            generation: 0,
+            broken: Some((now, Duration::ZERO)),
+            no_documents: HashMap::new(),
+            tries: HashMap::new(),
+        };
+        folder.configure(config, now);
+        folder
+    }
+
+    /// Takes a (changed) configuration over, and walks again by it.
+    pub(super) fn configure(&mut self, config: &CollectionConfig, now: Instant) {
+        let dotfiles = if config.hidden { Dotfiles::Shown } else { Dotfiles::Hidden };
+        match Visibility::new(&config.path, &config.exclude, dotfiles, config.max_file) {
+            Ok(rule) => self.rule = Some(Arc::new(rule)),
+            Err(error) => {
+                self.rule = None;
+                self.trouble = Some(error.to_string());
+            }
+        }
+        self.next_walk = now;
+    }
+
+    /// Forgets what is known of its files, so that all are read again.
+    pub(super) fn rebuild(&mut self, now: Instant) {
+        self.ledger.outdate();
+        self.no_documents.clear();
+        self.tries.clear();
+        self.mounts.clear();
+        self.next_walk = now;
+    }
+
+    /// Opens the index, at the beginning and after trouble.
+    pub(super) fn open(&mut self, now: Instant) -> Result<(), LibraryError> {
+        self.generation += 1;
+        self.queue.clear();
+        self.ledger.load(now)?;
+        self.broken = None;
+        self.trouble = None;
+        self.next_walk = now;
+        Ok(())
+    }
+
+    /// The index could not be read or written: everything since the last commit is to be done again, after a while.
+    pub(super) fn break_off(&mut self, error: &LibraryError, patience: &Patience, now: Instant) {
+        let wait = match self.broken {
+            Some((_, wait)) if !wait.is_zero() => (2 * wait).min(patience.longest),
+            _ => patience.trouble,
+        };
+        tracing::error!(collection = %self.name, %error, retry_secs = wait.as_secs(), "the index cannot be written");
+        self.trouble = Some(error.to_string());
+        self.broken = Some((now + wait, wait));
+        self.generation += 1;
+        self.queue.clear();
+        self.ledger.release();
+    }
+
+    /// When the index is to be opened (again).
+    pub(super) fn open_due(&self) -> Option<Instant> {
+        self.broken.map(|(at, _)| at)
+    }
+
+    /// Whether files can be looked at and read.
+    pub(super) fn is_open(&self) -> bool {
+        self.broken.is_none() && self.rule.is_some()
+    }
+
+    /// Whether a file needs no look: it is known to be no document, or has its time to be tried again.
+    pub(super) fn skips(&self, found: &Found) -> bool {
+        self.no_documents.get(&found.path) == Some(&found.stamp) || self.queue.waits(&found.path)
+    }
+
+    /// Makes a plan's changes and queues what it wants read.
+    pub(super) fn take_plan(&mut self, plan: Plan, urgency: Urgency, now: Instant) -> Result<(), LibraryError> {
+        let mut wanted = plan.read;
+        for change in plan.changes {
+            wanted.extend(self.ledger.apply(change, now)?);
+        }
+        for found in wanted {
+            self.queue.want(found, urgency, now);
+        }
+        Ok(())
+    }
+
+    /// Takes what came of a file that took so long to read. Returns whether it failed.
+    pub(super) fn take_outcome(
+        &mut self,
+        path: &str,
+        outcome: Outcome,
+        took: Duration,
+        patience: &Patience,
+        now: Instant,
+    ) -> Result<bool, LibraryError> {
+        self.queue.finished(path);
+        match outcome {
+            Outcome::Document(format, stamp, extracted) => {
+                self.ledger.put(path, format, stamp, &extracted, now)?;
+                self.tries.remove(path);
+                if took > READ_SHORT {
+                    self.queue.rest(path.to_owned(), now + (took * READ_SHARE).min(patience.longest));
+                }
+            }
+            Outcome::Failed(stamp, reason) => {
+                self.ledger.fail(path, stamp, &reason, now)?;
+                self.tries.remove(path);
+                return Ok(true);
+            }
+            Outcome::NoDocument(stamp) => {
+                self.ledger.delete(path, now)?;
+                if self.no_documents.len() < NO_DOCUMENTS {
+                    self.no_documents.insert(path.to_owned(), stamp);
+                }
+            }
+            Outcome::Gone => self.queue.look_later(path.to_owned(), now),
+            Outcome::Changed => {
+                let tries = self.tries_of(path, Stamp::NONE);
+                tries.changes = (tries.changes + 1).min(10);
+                let wait = patience.changed * 2u32.pow(tries.changes - 1);
+                self.queue.look_later(path.to_owned(), now + wait.min(patience.longest));
+            }
+            Outcome::NotNow(reason) => {
+                tracing::warn!(collection = %self.name, reason, "a file cannot be read now");
+                self.queue.look_later(path.to_owned(), now + patience.longest);
+            }
+            Outcome::Struck(stamp, reason) => return self.strike(path, stamp, &reason, patience, now),
+        }
+        Ok(false)
+    }
+
+    /// A file that cost its worker is tried again, later, and after that is left alone until it changes.
+    fn strike(
+        &mut self,
+        path: &str,
+        stamp: Stamp,
+        reason: &str,
+        patience: &Patience,
+        now: Instant,
+    ) -> Result<bool, LibraryError> {
+        let tries = self.tries_of(path, stamp);
+        let wait = patience.strikes.get(tries.strikes).copied();
+        tries.strikes += 1;
+        match wait {
+            Some(wait) => {
+                self.queue.look_later(path.to_owned(), now + wait);
+                Ok(false)
+            }
+            None => {
+                self.tries.remove(path);
+                let reason = format!("{reason}; given up after {} tries", patience.strikes.len() + 1);
+                self.ledger.fail(path, stamp, &reason, now)?;
+                Ok(true)
+            }
+        }
+    }
+
+    fn tries_of(&mut self, path: &str, stamp: Stamp) -> &mut Tries {
+        let fresh = Tries { stamp, strikes: 0, changes: 0 };
+        let tries = self.tries.entry(path.to_owned()).or_insert(fresh);
+        if stamp != Stamp::NONE && tries.stamp != stamp {
+            *tries = Tries { changes: tries.changes, ..fresh };
+        }
+        tries
+    }
+}

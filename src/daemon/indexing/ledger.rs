@@ -1,0 +1,175 @@
+//! What the index knows of a collection, and the writer that changes it: changes in, commits out at sensible times.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::plan::{Catalogue, Change};
+use super::queue::Urgency;
+use crate::documents::{Extracted, Format, Found, Stamp};
+use crate::limits::{COMMIT_BULK, COMMIT_BYTES, COMMIT_DOCUMENTS, COMMIT_SPACING, WRITER_REST};
+use crate::name::CollectionName;
+use crate::search::{Known, Library, LibraryError, Writer};
+
+/// The index of one collection, as the indexer sees it.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    library: Arc<Library>,
+    name: CollectionName,
+    known: Catalogue,
+    writer: Option<Writer>,
+    uncommitted: Uncommitted,
+    last_commit: Option<Instant>,
+    used: Instant,
+}
+
+/// What the next commit will show.
+#[derive(Debug, Default)]
+struct Uncommitted {
+    changes: usize,
+    bytes: usize,
+    since: Option<Instant>,
+    urgent: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(library: Arc<Library>, name: CollectionName, now: Instant) -> Ledger {
+        Ledger {
+            library,
+            name,
+            known: Catalogue::new(),
+            writer: None,
+            uncommitted: Uncommitted::default(),
+            last_commit: None,
+            used: now,
+        }
+    }
+
+    /// What the index knows, committed or not.
+    pub(super) fn known(&self) -> &Catalogue {
+        &self.known
+    }
+
+    /// Learns what the index knows; what was not committed is forgotten.
+    pub(super) fn load(&mut self, now: Instant) -> Result<(), LibraryError> {
+        self.writer = None;
+        self.uncommitted = Uncommitted::default();
+        self.known = self.writer(now)?.known().into_iter().collect();
+        Ok(())
+    }
+
+    /// Takes every stamp for outdated, so that every document is read again.
+    pub(super) fn outdate(&mut self) {
+        for known in self.known.values_mut() {
+            known.stamp = Stamp::NONE;
+        }
+    }
+
+    /// Makes a change that needs no reading. Returns a file that must be read after all.
+    pub(super) fn apply(&mut self, change: Change, now: Instant) -> Result<Option<Found>, LibraryError> {
+        match change {
+            Change::Rename { from, to, stamp } => {
+                if !self.writer(now)?.rename(&from, &to, stamp)? {
+                    self.delete(&from, now)?;
+                    return Ok(Some(Found { path: to, stamp }));
+                }
+                self.known.remove(&from);
+                self.known.insert(to, Known { stamp, failed: false });
+                self.changed(0, Urgency::Urgent, now);
+            }
+            Change::Delete { path } => self.delete(&path, now)?,
+            Change::Fail { path, stamp, reason } => self.fail(&path, stamp, &reason, now)?,
+        }
+        Ok(None)
+    }
+
+    /// Replaces a document.
+    pub(super) fn put(
+        &mut self,
+        path: &str,
+        format: Format,
+        stamp: Stamp,
+        extracted: &Extracted,
+        now: Instant,
+    ) -> Result<(), LibraryError> {
+        let urgency = if self.known.contains_key(path) { Urgency::Urgent } else { Urgency::Bulk };
+        self.writer(now)?.put(path, format, stamp, extracted)?;
+        self.known.insert(path.to_owned(), Known { stamp, failed: false });
+        self.changed(extracted.text.len(), urgency, now);
+        Ok(())
+    }
+
+    /// Notes that a file cannot be read.
+    pub(super) fn fail(&mut self, path: &str, stamp: Stamp, reason: &str, now: Instant) -> Result<(), LibraryError> {
+        self.writer(now)?.put_failure(path, stamp, reason)?;
+        self.known.insert(path.to_owned(), Known { stamp, failed: true });
+        self.changed(0, Urgency::Bulk, now);
+        Ok(())
+    }
+
+    /// Forgets a document, if it is known.
+    pub(super) fn delete(&mut self, path: &str, now: Instant) -> Result<(), LibraryError> {
+        if self.known.contains_key(path) {
+            self.writer(now)?.delete(path)?;
+            self.known.remove(path);
+            self.changed(0, Urgency::Urgent, now);
+        }
+        Ok(())
+    }
+
+    /// When the next commit is due. At once when nothing else is under way, but with some space between two; in the midst of work,
+    /// sooner for what somebody waits for.
+    pub(super) fn commit_due(&self, is_idle: bool) -> Option<Instant> {
+        let since = self.uncommitted.since?;
+        let full = self.uncommitted.bytes >= COMMIT_BYTES || self.uncommitted.changes >= COMMIT_DOCUMENTS;
+        let patience = match (self.uncommitted.urgent, is_idle) {
+            _ if full => return Some(since),
+            (_, true) => return Some(self.last_commit.map_or(since, |last| since.max(last + COMMIT_SPACING))),
+            (true, false) => COMMIT_SPACING,
+            (false, false) => COMMIT_BULK,
+        };
+        Some(since + patience)
+    }
+
+    /// Shows everything since the last commit.
+    pub(super) fn commit(&mut self, now: Instant) -> Result<(), LibraryError> {
+        self.writer(now)?.commit()?;
+        tracing::debug!(collection = %self.name, changes = self.uncommitted.changes, "committed");
+        self.uncommitted = Uncommitted::default();
+        self.last_commit = Some(now);
+        Ok(())
+    }
+
+    /// Notes that folder and index agreed at this time.
+    pub(super) fn agreed(&mut self, at: Timestamp, now: Instant) -> Result<(), LibraryError> {
+        self.writer(now)?.agreed(at);
+        Ok(())
+    }
+
+    /// When the writer can be let go.
+    pub(super) fn release_due(&self) -> Option<Instant> {
+        (self.writer.is_some() && self.uncommitted.changes == 0).then(|| self.used + WRITER_REST)
+    }
+
+    /// Lets the writer go, and its memory and threads with it.
+    pub(super) fn release(&mut self) {
+        self.writer = None;
+    }
+
+    fn writer(&mut self, now: Instant) -> Result<&mut Writer, LibraryError> {
+        self.used = now;
+        let writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.library.writer(&self.name)?,
+        };
+        Ok(self.writer.insert(writer))
+    }
+
+    fn changed(&mut self, bytes: usize, urgency: Urgency, now: Instant) {
+        self.uncommitted.changes += 1;
+        self.uncommitted.bytes += bytes;
+        self.uncommitted.since = self.uncommitted.since.or(Some(now));
+        self.uncommitted.urgent |= urgency == Urgency::Urgent;
+    }
+}
