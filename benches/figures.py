@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Figures of adit beside its peers: one run, one client, the same requests, turn by turn.
+
+    cargo build --release --examples && cargo build --release && benches/figures.py [--quick] [--skip-large]
+
+Needs root, and Debian's wireguard-go, wireguard-tools, iproute2, curl, wrk and ugrep. The client is always wireguard-go on a TUN device in a network
+namespace. The server is adit, or the same HTTP service (examples/kernel_tcp.rs) on kernel TCP behind wireguard-go. The CPU of the server is that of
+its processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure.
+
+These machines are shared and noisy: read the ratios.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests" / "clients"))
+import harness  # noqa: E402
+from harness import Namespace, run, wait_until  # noqa: E402
+
+RELEASE = HERE.parent / "target" / "release"
+CLOCK = os.sysconf("SC_CLK_TCK")
+BIG_BYTES = 100_000_000
+PORT = 51820
+
+
+def cpu_seconds(*pids):
+    """User and system time of these processes."""
+    total = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / CLOCK
+
+
+def anonymous_mb(*pids):
+    texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in pids]
+    return sum(int(re.search(r"RssAnon:\s+(\d+)", text).group(1)) for text in texts) / 1024
+
+
+class Cable:
+    """Two namespaces with one cable: `server` 10.78.0.1, `client` 10.78.0.2."""
+
+    def __init__(self, name):
+        self.server, self.client = Namespace(f"{name}-s"), Namespace(f"{name}-c")
+        run("ip", "link", "add", "eth0", "netns", self.server.name, "type", "veth", "peer", "name", "eth0", "netns", self.client.name)
+        for namespace, address in ((self.server, "10.78.0.1/24"), (self.client, "10.78.0.2/24")):
+            namespace.run("ip", "addr", "add", address, "dev", "eth0")
+            namespace.run("ip", "link", "set", "eth0", "up")
+
+    def delete(self):
+        self.client.delete()
+        self.server.delete()
+
+
+def wireguard_go(namespace, conf, address, mtu):
+    """wireguard-go in the foreground on wg0, configured by `wg setconf`; returns its process."""
+    process = namespace.start("wireguard-go", "-f", "wg0", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until("wg0 is there", lambda: namespace.run("wg", "show", "wg0", check=False).returncode == 0)
+    namespace.run("wg", "setconf", "wg0", conf)
+    namespace.run("ip", "addr", "add", address, "dev", "wg0")
+    namespace.run("ip", "link", "set", "wg0", "mtu", mtu, "up")
+    return process
+
+
+def pid_in(process, name):
+    """The process behind `ip netns exec`, which replaces itself by its command."""
+    wait_until(f"{name} runs", lambda: name in pathlib.Path(f"/proc/{process.pid}/comm").read_text())
+    return process.pid
+
+
+class Adit:
+    name = "adit"
+
+    def __init__(self, work, mtu):
+        self.cable, self.dir = Cable("a"), work
+        self.config = work / "adit.toml"
+        self.adit("init", "--documents", f"papers={work / 'papers'}", "--endpoint", f"10.78.0.1:{PORT}", check=False)
+        raise_limits(self.config, mtu)
+        self.process = self.cable.server.start(RELEASE / "adit", "serve", "--config", self.config, stderr=subprocess.DEVNULL)
+        wait_until("adit serves", lambda: self.adit("status", check=False).returncode == 0, 120)
+        wait_until("all is indexed", self.is_indexed, 1200)
+        name = f"bench{mtu}"
+        conf = work / f"{name}.conf"
+        conf.unlink(missing_ok=True)
+        self.adit("peer", "add", name, "--conf", conf, "--collections", "*", "--scopes", "search,read,browse,health,metrics")
+        text = conf.read_text()
+        self.host = re.search(r"^AllowedIPs = ([\d.]+)/", text, re.M).group(1)
+        device = re.search(r"^Address = ([\d.]+)/", text, re.M).group(1)
+        stripped = work / "stripped.conf"
+        stripped.write_text("\n".join(line for line in text.splitlines() if not re.match(r"(Address|MTU|DNS)\b", line)) + "\n")
+        wireguard_go(self.cable.client, stripped, f"{device}/32", mtu)
+        self.cable.client.run("ip", "route", "add", f"{self.host}/32", "dev", "wg0")
+        self.pids = [pid_in(self.process, "adit")]
+
+    def adit(self, *arguments, **options):
+        verbs = 2 if arguments[0] in ("peer", "index") else 1
+        return self.cable.server.run(RELEASE / "adit", *arguments[:verbs], "--config", self.config, *arguments[verbs:], **options)
+
+    def is_indexed(self):
+        status = json.loads(self.adit("index", "status", "--json").stdout)
+        return status["pending"] == 0 and status["documents"] > 0
+
+    def delete(self):
+        self.adit("stop", check=False)
+        self.process.wait(30)
+        self.cable.delete()
+
+
+class KernelTcp:
+    name = "kernel TCP behind wireguard-go"
+
+    def __init__(self, work, mtu):
+        self.cable, self.host = Cable("k"), "10.79.0.1"
+        keys = [subprocess.run(["wg", "genkey"], capture_output=True, text=True).stdout.strip() for _ in range(2)]
+        public = [subprocess.run(["wg", "pubkey"], input=key, capture_output=True, text=True).stdout.strip() for key in keys]
+        server, client = work / "server.conf", work / "client.conf"
+        server.write_text(f"[Interface]\nPrivateKey = {keys[0]}\nListenPort = {PORT}\n[Peer]\nPublicKey = {public[1]}\nAllowedIPs = 10.79.0.2/32\n")
+        client.write_text(f"[Interface]\nPrivateKey = {keys[1]}\n[Peer]\nPublicKey = {public[0]}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n")
+        tunnel = wireguard_go(self.cable.server, server, "10.79.0.1/24", mtu)
+        wireguard_go(self.cable.client, client, "10.79.0.2/24", mtu)
+        config = work / "adit.toml"
+        service = self.cable.server.start(RELEASE / "examples" / "kernel_tcp", config, "10.79.0.1:80", stderr=subprocess.DEVNULL)
+        wait_until("the service answers", lambda: self.cable.client.curl(f"http://{self.host}/_health", "-o", "/dev/null", check=False).returncode == 0, 60)
+        self.pids = [pid_in(tunnel, "wireguard-go"), pid_in(service, "kernel_tcp")]
+
+    def delete(self):
+        self.cable.delete()
+
+
+def raise_limits(config, mtu):
+    """The tunnel is measured, not its brakes: no request limit, and the MTU under test."""
+    text = re.sub(r"(?m)^mtu = .*\n", "", config.read_text())
+    text = text.replace("[server]\n", f"[server]\nmtu = {mtu}\n", 1)
+    if "[limits]" not in text:
+        text += "\n[limits]\nrequests_per_second = 1000000\nrequests_burst = 1000000\nrequests_at_once = 1000\n"
+    config.write_text(text)
+
+
+def bulk(side, path, seconds):
+    """The same file again and again: Mbit/s, and MB per CPU-second of the server's processes."""
+    url, received = f"http://{side.host}{path}", 0
+    cpu, began = cpu_seconds(*side.pids), time.monotonic()
+    while time.monotonic() - began < seconds:
+        done = side.cable.client.curl(url, "-o", "/dev/null", "-w", "%{size_download}")
+        received += int(done.stdout)
+    wall, cpu = time.monotonic() - began, cpu_seconds(*side.pids) - cpu
+    return {"Mbit/s": received * 8 / 1e6 / wall, "MB/CPU-s": received / 1e6 / cpu}
+
+
+def requests(side, connections, seconds, script=None, path="/_health"):
+    """wrk: requests per second and per CPU-second, and its latencies in ms."""
+    arguments = ["-t", min(2, connections), "-c", connections, "-d", f"{seconds}s", "--latency"]
+    arguments += ["-s", script] if script else []
+    cpu = cpu_seconds(*side.pids)
+    text = side.cable.client.run("wrk", *arguments, f"http://{side.host}{path}", timeout=seconds + 60).stdout
+    cpu = cpu_seconds(*side.pids) - cpu
+    count = int(re.search(r"(\d+) requests in", text).group(1))
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    assert not errors, text
+
+    def milliseconds(percentile):
+        value, unit = re.search(rf"{percentile}%\s+([\d.]+)(us|ms|s)", text).groups()
+        return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+    return {"req/s": count / seconds, "req/CPU-s": count / cpu, "p50 ms": milliseconds(50), "p99 ms": milliseconds(99), "CPU ms/req": cpu * 1000 / count}
+
+
+def search_script(work, queries):
+    """A wrk script that asks one query after the other."""
+    script = work / "search.lua"
+    quoted = ",".join(f'"{query.replace(" ", "+")}"' for query in queries)
+    script.write_text(f"local q = {{{quoted}}}\nlocal n = 0\nrequest = function()\n  n = n % #q + 1\n  return wrk.format('GET', '/api/search?q=' .. q[n])\nend\n")
+    return script
+
+
+def ugrep(folder, queries):
+    """CPU milliseconds and wall milliseconds of one query over the same files: all words of it, in a file's lines."""
+    cpu, wall = [], []
+    for query in queries:
+        before, began = os.times(), time.monotonic()
+        subprocess.run(["ugrep", "-r", "-c", "-i", "-w", "--bool", query, str(folder)], capture_output=True)
+        after = os.times()
+        cpu.append((after.children_user + after.children_system - before.children_user - before.children_system) * 1000)
+        wall.append((time.monotonic() - began) * 1000)
+    return {"p50 ms": statistics.median(wall), "p99 ms": sorted(wall)[int(len(wall) * 0.99)], "CPU ms/req": statistics.mean(cpu)}
+
+
+def median(rounds):
+    return {key: statistics.median(each[key] for each in rounds) for key in rounds[0]}
+
+
+def row(label, figures):
+    print(f"  {label:34}" + "  ".join(f"{key} {value:10,.2f}" for key, value in figures.items()), flush=True)
+
+
+def tunnel_figures(work, mtu, rounds, seconds):
+    print(f"\ninner MTU {mtu}, {rounds} rounds turn by turn, medians")
+    adit = Adit(work, mtu)
+    found = json.loads(adit.cable.client.curl(f"http://{adit.host}/api/search?q=bulkfile").stdout)
+    original = f"/api/documents/{found['results'][0]['id'].split('.')[0]}/original"
+    sides = [adit, KernelTcp(work, mtu)]
+    try:
+        kinds = {
+            "bulk down, 100 MB originals": lambda side: bulk(side, original, seconds),
+            "requests, 1 connection": lambda side: requests(side, 1, seconds),
+            "requests, 50 connections": lambda side: requests(side, 50, seconds),
+        }
+        for kind, measure in kinds.items():
+            results = {side.name: [] for side in sides}
+            for _ in range(rounds):
+                for side in sides:
+                    results[side.name].append(measure(side))
+            print(kind)
+            medians = {name: median(each) for name, each in results.items()}
+            for name, figures in medians.items():
+                row(name, figures)
+            ours, theirs = medians.values()
+            row("ratio", {key: ours[key] / theirs[key] for key in ours if theirs[key]})
+        print("anonymous memory, MB")
+        for side in sides:
+            row(side.name, {"MB": anonymous_mb(*side.pids)})
+    finally:
+        for side in sides:
+            side.delete()
+
+
+def search_figures(work, folder, seconds, label):
+    queries = (folder.parent / f"{folder.name}.queries").read_text().split("\n")[:100]
+    queries = [query for query in queries if query]
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    print(f"\nsearch, {label}: {sum(1 for _ in folder.rglob('*.md')):,} files, {size:,.0f} MB")
+    adit = Adit(work, 1420)
+    try:
+        ours = requests(adit, 1, seconds, search_script(work, queries))
+        row("adit, through the tunnel", ours)
+        theirs = ugrep(folder, queries[: 100 if size < 50 else 20])
+        row("ugrep, on the same files", theirs)
+        row("ratio (ugrep / adit)", {key: theirs[key] / ours[key] for key in theirs})
+        row("adit's anonymous memory", {"MB": anonymous_mb(*adit.pids)})
+    finally:
+        adit.delete()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--skip-large", action="store_true", help="without the 300 MB of text")
+    options = parser.parse_args()
+    rounds, seconds = (1, 3) if options.quick else (5, 6)
+    top = pathlib.Path(tempfile.mkdtemp(prefix="adit-figures-"))
+    corpora = [("small", 2_000, 6)] + ([] if options.skip_large else [("large", 20_000, 300)])
+    try:
+        print(f"adit: {(RELEASE / 'adit').stat().st_size / 1e6:.1f} MB of program")
+        for name, files, megabytes in corpora:
+            work = top / name
+            run(sys.executable, HERE / "corpus.py", work / "papers", files, megabytes, timeout=1200)
+            if name == "small":
+                for mtu in (1420, 1280):
+                    (work / "papers" / "bulkfile.txt").write_bytes(b"bulkfile: a line that fills a big file with text.\n" * (BIG_BYTES // 50))
+                    tunnel_figures(work, mtu, rounds, seconds)
+                (work / "papers" / "bulkfile.txt").unlink()
+            search_figures(work, work / "papers", seconds, name)
+    finally:
+        shutil.rmtree(top, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    harness.ADIT = str(RELEASE / "adit")
+    main()
