@@ -38,6 +38,7 @@ use crate::stack::{Budget, OpenError, StackConfig};
 pub use crate::tunnel::Path;
 use crate::tunnel::{Admission, Gate, Session, SessionConfig};
 pub use counters::Counters;
+use outbox::Held;
 pub use outbox::{Outbox, Run};
 pub use stream::Stream;
 
@@ -261,17 +262,14 @@ impl Node {
     /// own: each takes another peer. It fills what room there is; while it answers true, send, clear and call again. Until that next
     /// call no other outbox gets datagrams of the same peer, so that they leave in their order.
     pub fn poll_transmit(&self, now: Instant, outbox: &mut Outbox) -> bool {
-        let shared = &*self.shared;
-        if let Some(served) = outbox.holds.take() {
-            served.queued.store(false, Ordering::Release);
-            shared.with_state(&served, |_| ());
-        }
+        let shared = &self.shared;
+        drop(outbox.holds.take());
         if outbox.room() == 0 {
             return !shared.ready.lock().is_empty();
         }
         let Some(peer) = shared.ready.lock().pop_front() else { return false };
         shared.with_state(&peer, |state| state.transmit(now, &shared.gate, outbox, &shared.counts));
-        outbox.holds = Some(peer);
+        outbox.holds = Some(Held { shared: shared.clone(), peer });
         true
     }
 

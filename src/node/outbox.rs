@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use super::Shared;
 use super::peer::Peer;
 use crate::limits::{DATAGRAM_BYTES, OUTBOX_DATAGRAMS, RUN_BYTES};
 use crate::tunnel::Path;
@@ -18,7 +20,20 @@ pub struct Outbox {
     pub(super) packet: Box<[u8]>,
     /// Whose datagrams were put here last. Nobody else lets that peer send before these are gone: its datagrams would overtake
     /// each other.
-    pub(super) holds: Option<Arc<Peer>>,
+    pub(super) holds: Option<Held>,
+}
+
+/// A peer whose datagrams wait to be sent. Letting go of it gives it its next turn.
+pub(super) struct Held {
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: Arc<Peer>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.peer.queued.store(false, Ordering::Release);
+        self.shared.with_state(&self.peer, |_| ());
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -150,7 +150,8 @@ impl Connection {
         if self.opened && !self.socket().may_send() {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
-        if bytes.is_empty() {
+        // Writing nothing waits for the connection, and for nothing else.
+        if self.opened && bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
         if self.opened && self.socket().can_send() {

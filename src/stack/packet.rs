@@ -124,7 +124,8 @@ mod tests {
         check(&|packet| packet[0] = 0x44, PacketRefusal::Malformed);
         check(&|packet| packet[0] = 0x4f, PacketRefusal::Malformed);
         check(&|packet| packet[0] = 0x55, PacketRefusal::Malformed);
-        check(&|packet| packet[0] = 0x60, PacketRefusal::Malformed);
+        check(&|packet| packet.drain(..).for_each(drop), PacketRefusal::Malformed);
+        check(&|packet| (packet[0], packet[5]) = (0x60, 1), PacketRefusal::Malformed);
         check(&|packet| packet[3] = 0, PacketRefusal::Malformed);
         check(&|packet| packet[3] = 41, PacketRefusal::Malformed);
         check(&|packet| packet[3] = 39, PacketRefusal::Malformed);
