@@ -50,11 +50,11 @@ impl Client {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         self.stream.get_mut().write_all(&line)?;
-        self.next()?.ok_or_else(|| ClientError::Io(io::ErrorKind::UnexpectedEof.into()))
+        self.receive()?.ok_or_else(|| ClientError::Io(io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// The next answer of a [`Request::Watch`]; `None` when the daemon has closed.
-    pub fn next(&mut self) -> Result<Option<Response>, ClientError> {
+    pub fn receive(&mut self) -> Result<Option<Response>, ClientError> {
         let mut line = Vec::new();
         let length = (&mut self.stream).take(LINE_BYTES as u64).read_until(b'\n', &mut line)?;
         match length {
