@@ -353,7 +353,8 @@ mod tests {
     fn a_mistake_is_named_with_its_line() {
         let value =
             |key: &'static str| move |problem: &Problem| matches!(problem, Problem::Value { key: k, .. } if *k == key);
-        let cases: [(&str, &str, usize, &dyn Fn(&Problem) -> bool); 13] = [
+        type Fits<'a> = &'a dyn Fn(&Problem) -> bool;
+        let cases: [(&str, &str, usize, Fits); 13] = [
             ("PrivateKey", "PrivateKey = AAAA", 2, &|p| matches!(p, Problem::Key { key: "PrivateKey", .. })),
             ("PublicKey", "PublicKey = ", 7, &|p| matches!(p, Problem::Key { key: "PublicKey", .. })),
             ("Address", "Address = 10.94.7.300/32", 3, &value("Address")),

@@ -2,15 +2,16 @@
 //! let ready peers send, so that two peers use two cores. Where nothing happens, nothing runs.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::limits::{RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS};
+use crate::limits::{RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS, SENDERS};
 use crate::link::batch::Batch;
 use crate::link::clock;
 use crate::link::udp::Udp;
@@ -44,22 +45,27 @@ impl Drive {
         })
     }
 
-    /// Starts the tasks: one that receives, one for the clock, and this many that send.
-    pub(super) fn spawn(
+    /// Starts the tasks that end only by force: one that receives, and one for the clock.
+    pub(super) fn spawn(self: &Arc<Drive>, events: &mpsc::Sender<Event>, runtime: &Handle) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        let (drive, to) = (Arc::clone(self), events.clone());
+        tasks.spawn_on(async move { drive.until_it_ends(drive.receive(to)).await }, runtime);
+        let (drive, to) = (Arc::clone(self), events.clone());
+        tasks.spawn_on(async move { drive.until_it_ends(drive.keep_time(to)).await }, runtime);
+        tasks
+    }
+
+    /// Starts this many tasks that send; told to stop, they end when nothing is left to be sent.
+    pub(super) fn spawn_senders(
         self: &Arc<Drive>,
-        sending: usize,
-        events: mpsc::Sender<Event>,
-        runtime: &tokio::runtime::Handle,
+        count: usize,
+        stopping: &watch::Sender<bool>,
+        runtime: &Handle,
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let drive = Arc::clone(self);
-        let to = events.clone();
-        tasks.spawn_on(async move { drive.until_it_ends(drive.receive(to)).await }, runtime);
-        let drive = Arc::clone(self);
-        tasks.spawn_on(async move { drive.until_it_ends(drive.keep_time(events)).await }, runtime);
-        for _ in 0..sending {
-            let drive = Arc::clone(self);
-            tasks.spawn_on(async move { drive.until_it_ends(drive.transmit()).await }, runtime);
+        for _ in 0..count {
+            let (drive, stopping) = (Arc::clone(self), stopping.subscribe());
+            tasks.spawn_on(async move { drive.until_it_ends(drive.transmit(stopping)).await }, runtime);
         }
         tasks
     }
@@ -85,6 +91,7 @@ impl Drive {
             }
             self.wakeups.datagrams.fetch_add(1, Relaxed);
             let now = clock::now();
+            self.senders.hold_back();
             for (path, datagram) in batch.datagrams() {
                 if outbox.room() == 0 {
                     self.udp.send(&mut outbox).await;
@@ -93,7 +100,7 @@ impl Drive {
             }
             self.udp.send(&mut outbox).await;
             self.settle(&events);
-            self.senders.wake_one();
+            self.senders.let_go();
         }
     }
 
@@ -119,15 +126,22 @@ impl Drive {
         self.alarm.set_earlier(self.node.poll_timeout().map(|(at, _)| at));
     }
 
-    async fn transmit(&self) {
+    async fn transmit(&self, mut stopping: watch::Receiver<bool>) {
         let mut outbox = Outbox::new();
         loop {
             while self.node.poll_transmit(clock::now(), &mut outbox) {
                 self.udp.send(&mut outbox).await;
+                self.node.flush_wakers();
             }
             self.node.flush_wakers();
             self.alarm.set_earlier(self.node.poll_timeout().map(|(at, _)| at));
-            self.senders.wanted.notified().await;
+            if *stopping.borrow_and_update() {
+                return;
+            }
+            tokio::select! {
+                () = self.senders.wanted.notified() => {}
+                _ = stopping.changed() => {}
+            }
             self.wakeups.activity.fetch_add(1, Relaxed);
         }
     }
@@ -147,7 +161,8 @@ impl Drive {
                     self.wakeups.count(reason);
                     self.node.handle_timeout(clock::now());
                     self.settle(&events);
-                    self.senders.wake_one();
+                    // The node tells of peers that others have made ready, not of those whose time has come.
+                    self.senders.wanted.notify_one();
                 }
             }
         }
@@ -163,16 +178,34 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// The tasks that send, as streams wake them.
+/// The tasks that send, as the node wakes them: once for each peer that becomes ready.
+///
+/// While a batch is taken in, they are held back: what it makes ready leaves together, after it.
 #[derive(Debug, Default)]
 struct Senders {
     wanted: Notify,
+    /// [`HELD`] while they are held back, and beside it how many are wanted since.
+    held: AtomicUsize,
 }
 
+const HELD: usize = 1 << 31;
+
 impl Senders {
+    fn hold_back(&self) {
+        self.held.store(HELD, SeqCst);
+    }
+
+    fn let_go(&self) {
+        let wanted = self.held.swap(0, SeqCst) & !HELD;
+        (0..wanted.min(SENDERS)).for_each(|_| self.wanted.notify_one());
+    }
+
     /// Wakes one that sleeps. Where all are at work, the next one to finish looks again.
     fn wake_one(&self) {
-        self.wanted.notify_one();
+        let held = self.held.fetch_update(SeqCst, SeqCst, |held| (held & HELD != 0).then_some(held.saturating_add(1)));
+        if held.is_err() {
+            self.wanted.notify_one();
+        }
     }
 }
 

@@ -15,11 +15,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::limits::{EVENTS, PARTING_MILLIS, SENDERS};
-use crate::node::{ConnectError, Event, Node, Outbox};
+use crate::node::{ConnectError, Event, Node};
 use crate::peer::PeerId;
 
 use drive::Drive;
@@ -47,6 +47,8 @@ pub struct Link {
     drive: Arc<Drive>,
     events: Mutex<mpsc::Receiver<Event>>,
     tasks: Mutex<JoinSet<()>>,
+    senders: Mutex<JoinSet<()>>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Link {
@@ -54,10 +56,12 @@ impl Link {
     pub fn start(runtime: &Handle, socket: UdpSocket, node: Arc<Node>) -> io::Result<Link> {
         let _inside = runtime.enter();
         let drive = Drive::new(node, udp::Udp::new(socket)?);
-        let senders = std::thread::available_parallelism().map_or(1, usize::from).min(SENDERS);
         let (to, events) = mpsc::channel(EVENTS);
-        let tasks = drive.spawn(senders, to, runtime);
-        Ok(Link { drive, events: Mutex::new(events), tasks: Mutex::new(tasks) })
+        let tasks = Mutex::new(drive.spawn(&to, runtime));
+        let stopping = watch::Sender::new(false);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let senders = Mutex::new(drive.spawn_senders(cores.min(SENDERS), &stopping, runtime));
+        Ok(Link { drive, events: Mutex::new(events), tasks, senders, stopping })
     }
 
     /// The node that is at work.
@@ -108,13 +112,11 @@ impl Link {
     /// Ends all tasks, after what the node still wants sent has left (the ends of its streams): briefly, for nobody waits for it.
     pub async fn stop(&self) {
         self.tasks.lock().await.shutdown().await;
-        let parting = async {
-            let mut outbox = Outbox::new();
-            while self.drive.node.poll_transmit(clock::now(), &mut outbox) {
-                self.drive.udp.send(&mut outbox).await;
-            }
-        };
+        self.stopping.send_replace(true);
+        let mut senders = self.senders.lock().await;
+        let parting = async { while senders.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::from_millis(PARTING_MILLIS), parting).await;
+        senders.shutdown().await;
     }
 
     /// Why the tasks woke so far.
