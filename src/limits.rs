@@ -229,3 +229,66 @@ pub const NO_DOCUMENTS: usize = 200_000;
 pub const READ_SHORT: std::time::Duration = std::time::Duration::from_millis(200);
 /// It rests so many times as long as it took to read: a log of many megabytes that never rests costs a twentieth of a core.
 pub const READ_SHARE: u32 = 20;
+
+/// Longest word that is indexed, in bytes: longer ones are data, not words.
+pub const WORD_BYTES: usize = 96;
+
+/// Longest title that is kept, in bytes: two lines of a result.
+pub const TITLE_BYTES: usize = 300;
+
+/// Longest reason that is kept for a file that could not be read, in bytes: a sentence or three.
+pub const REASON_BYTES: usize = 500;
+
+/// Decompressed blocks of 16 KiB that an index keeps of its stored texts, per segment: what a page of results touches.
+pub const STORE_CACHE_BLOCKS: usize = 16;
+
+/// Bytes of text on their way to the index writer's threads: enough to keep them busy, little beside the writer's own memory.
+pub const QUEUE_BYTES: usize = 8 << 20;
+
+/// How long the way to the index writer's threads may stand still before writing is given up.
+pub const QUEUE_WAIT: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// Passages given to the index writer in one piece, so that one huge document cannot outgrow its memory.
+pub const PUT_PASSAGES: usize = 128;
+
+/// Memory of one thread of an index writer, in bytes, at least: what tantivy asks for.
+pub const WRITER_BYTES_PER_THREAD: usize = 15_000_000;
+
+/// Part of an index segment that may be deleted documents; with more it is written anew without them, so that deleted text goes.
+pub const DELETED_BEFORE_MERGE: f32 = 0.2;
+
+/// Bytes of a question that are read: a long paragraph.
+pub const QUERY_BYTES: usize = 2000;
+
+/// Words of a question that are looked for.
+pub const QUERY_WORDS: usize = 64;
+
+/// Brackets within brackets that are followed.
+pub const QUERY_NESTING: usize = 8;
+
+/// Words that one `word*` or `word~` stands for at most.
+pub const QUERY_EXPANSIONS: usize = 50;
+
+/// Languages by whose rules a question's words are stemmed: the most frequent ones of what is in scope.
+pub const QUERY_TONGUES: usize = 6;
+
+/// Bytes of a document's text in one answer, at most: what fits an agent's window beside other things.
+pub const READ_BYTES: usize = 200_000;
+
+/// Results of one answer.
+pub const RESULTS: usize = 50;
+
+/// Bytes of one snippet: more is for reading the document.
+pub const SNIPPET_BYTES: usize = 4000;
+
+/// Documents that match are counted up to here.
+pub const TOTAL_EXACT: u64 = 1000;
+
+/// Documents that are looked at closely together: their order is by the full score.
+pub const TIER_DOCUMENTS: usize = 200;
+
+/// Tiers that can be paged through: nobody reads further than five thousand results.
+pub const TIERS: u32 = 25;
+
+/// Words with typos are looked for where fewer documents than these hold the exact ones.
+pub const FUZZY_BELOW: u64 = 10;

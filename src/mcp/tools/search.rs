@@ -135,7 +135,7 @@ impl Tool for Search {
                 "total": { "type": "integer", "description": "Documents that match" },
                 "total_is_exact": { "type": "boolean", "description": "Otherwise there are more" },
                 "next_cursor": { "type": "string", "description": "For the next page, where there is one" },
-                "index_age_seconds": { "type": "integer", "description": "Since the index last agreed with the folders" },
+                "index_age_seconds": { "type": ["integer", "null"], "description": "Since the index last agreed with the folders" },
                 "suggestion": { "type": "string", "description": "What to try where nothing was found" },
                 "unused": {
                     "type": "array",
@@ -192,6 +192,7 @@ fn fitting(
 fn request(call: &Call, given: &Given, after: Option<SortKey>, limit: usize) -> SearchRequest {
     let room = call.snippet_chars.min(ANSWER_CHARS.saturating_sub(limit * HIT_CHARS));
     SearchRequest {
+        now: call.now,
         query: given.text("query").unwrap_or_default().to_owned(),
         collection: given.text("collection").map(str::to_owned),
         path: given.text("path").map(str::to_owned),

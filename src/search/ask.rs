@@ -1,0 +1,379 @@
+//! One question answered: pass by pass (exact words, then typos), tier by tier (the best few hundred, then the next).
+
+use jiff::Timestamp;
+
+use super::candidates::{Candidate, best};
+use super::catalogue::Entry;
+use super::condition::{beyond_candidates, each_passage, meeting};
+use super::error::LibraryError;
+use super::expand;
+use super::library::modified;
+use super::plan::{Mark, Pass, Plan, plan};
+use super::query::{Ask, Clause, Filter, Form, Node, Sign, parse};
+use super::score::rescore;
+use super::slots::SlotSet;
+use super::snippet::{Room, snippet};
+use super::stored::{self, Location};
+use super::text::{Tongue, folded};
+use super::types::{Answer, Hit, SearchRequest, SortKey};
+use super::view::{Part, Statistics, View};
+use crate::limits::{FUZZY_BELOW, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
+
+/// The smallest room of a snippet, in bytes: fewer would not show what was hit.
+const SNIPPET_LEAST: usize = 160;
+
+/// Answers a question.
+pub(super) fn ask(view: &View, request: &SearchRequest) -> Result<Answer, LibraryError> {
+    let mut asked = parse(&request.query);
+    let chosen = restrict(view, request, &mut asked)?;
+    let limit = request.limit.clamp(1, RESULTS);
+    let after = request.after.as_ref();
+    let exact = Search::new(view, &asked, request, &chosen, Pass::Exact, None)?;
+    let mut hits = match after {
+        Some(key) if key.fuzzy => Vec::new(),
+        _ => exact.page(after, limit + 1)?,
+    };
+    let (mut total, total_is_exact) = (exact.total, exact.total_is_exact);
+    let fuzzy = match fuzzy_pass(&exact, &asked, request) {
+        Some(pass) if total_is_exact && total < FUZZY_BELOW => {
+            Some(Search::new(view, &asked, request, &chosen, pass, Some(&exact))?)
+        }
+        _ => None,
+    };
+    if let Some(fuzzy) = &fuzzy {
+        total += fuzzy.total;
+        if hits.len() <= limit {
+            hits.extend(fuzzy.page(after.filter(|key| key.fuzzy), limit + 1 - hits.len())?);
+        }
+    }
+    let more = hits.len() > limit;
+    hits.truncate(limit);
+    let room = room(request, hits.len());
+    let show = |found: &Found| found.search.hit(&found.candidate, room);
+    let suggestion = if total == 0 { suggestion(view, &asked)? } else { None };
+    Ok(Answer {
+        next: if more { hits.last().map(|found| found.search.key(found)) } else { None },
+        results: hits.iter().map(show).collect::<Result<_, _>>()?,
+        total,
+        total_is_exact,
+        index_age_seconds: age(view, request.now),
+        suggestion,
+        unused: exact.plan.unused.clone(),
+    })
+}
+
+/// Which pass with typos may follow.
+fn fuzzy_pass(exact: &Search, asked: &Ask, request: &SearchRequest) -> Option<Pass> {
+    match exact.plan.can_be_fuzzy {
+        true if request.fuzzy => Some(Pass::Fuzzy),
+        true if has_marked(&asked.clauses) => Some(Pass::Marked),
+        _ => None,
+    }
+}
+
+fn has_marked(clauses: &[Clause]) -> bool {
+    fn marked(node: &Node) -> bool {
+        match node {
+            Node::Word(word) => word.form == Form::Fuzzy,
+            Node::Any(nodes) => nodes.iter().any(marked),
+            Node::Group(clauses) => has_marked(clauses),
+            Node::Phrase { .. } | Node::Filter(_) => false,
+        }
+    }
+    clauses.iter().any(|clause| marked(&clause.node))
+}
+
+/// Adds the request's filters to the question; says which parts of the view are to be looked into.
+fn restrict(view: &View, request: &SearchRequest, asked: &mut Ask) -> Result<Vec<bool>, LibraryError> {
+    let mut filter = |filter| asked.clauses.push(Clause { sign: Sign::Must, node: Node::Filter(filter) });
+    if let Some(format) = request.format {
+        filter(Filter::Format(vec![format]));
+    }
+    if let Some(moment) = request.modified_after {
+        filter(Filter::After(moment.as_nanosecond()));
+    }
+    if let Some(moment) = request.modified_before {
+        filter(Filter::Before(moment.as_nanosecond()));
+    }
+    let mut chosen = vec![true; view.parts.len()];
+    if let Some(collection) = &request.collection {
+        let named = |part: &Part| part.shelf.name.as_str() == collection;
+        if !view.parts.iter().any(named) {
+            let problem = format!("there is no collection {collection:?}; list_collections names them");
+            return Err(LibraryError::Argument { argument: "collection", problem });
+        }
+        chosen = view.parts.iter().map(named).collect();
+    }
+    if let Some(path) = request.path.as_deref().map(|path| path.trim_matches('/')).filter(|path| !path.is_empty()) {
+        // `collection/folder` is understood as well as `folder`.
+        let within = match (request.collection.as_deref(), view.place(path)) {
+            (None, Some((part, rest))) => {
+                chosen = view.parts.iter().map(|other| std::ptr::eq(other, part)).collect();
+                rest
+            }
+            (Some(collection), Some((part, rest))) if part.shelf.name.as_str() == collection => rest,
+            _ => path,
+        };
+        filter(Filter::Below(within.to_owned()));
+    }
+    Ok(chosen)
+}
+
+/// One pass over the library.
+struct Search<'a> {
+    view: &'a View,
+    plan: Plan,
+    statistics: Statistics,
+    /// Per part of the view what may be found in it; none: nothing.
+    admitted: Vec<Option<SlotSet>>,
+    total: u64,
+    total_is_exact: bool,
+    fuzzy: bool,
+}
+
+/// A result, by the pass that found it.
+struct Found<'a> {
+    search: &'a Search<'a>,
+    candidate: Candidate,
+    tier: u32,
+}
+
+impl<'a> Search<'a> {
+    /// Plans a pass, and counts what it finds; what an earlier pass found is left out.
+    fn new(
+        view: &'a View,
+        asked: &Ask,
+        request: &SearchRequest,
+        chosen: &[bool],
+        pass: Pass,
+        before: Option<&Search>,
+    ) -> Result<Search<'a>, LibraryError> {
+        let plan = plan(view, asked, request.match_all, pass)?;
+        let statistics = Statistics::new(view, plan.leaves.iter().flat_map(|leaf| leaf.all_terms()))?;
+        let (condition, covered) = beyond_candidates(&plan);
+        let mut search = Search {
+            view,
+            plan,
+            statistics,
+            admitted: Vec::new(),
+            total: 0,
+            total_is_exact: true,
+            fuzzy: pass != Pass::Exact,
+        };
+        let is_empty = asked.clauses.is_empty();
+        for (number, part) in view.parts.iter().enumerate() {
+            let admitted = match chosen[number] && !is_empty {
+                true => Some(meeting(part, &search.plan, &condition)?),
+                false => None,
+            };
+            search.admitted.push(admitted);
+        }
+        if let Some(before) = before {
+            search.leave_out(before)?;
+        }
+        search.count(covered)?;
+        Ok(search)
+    }
+
+    fn scores(&self) -> bool {
+        self.plan.leaves.iter().any(|leaf| leaf.scores)
+    }
+
+    fn leave_out(&mut self, before: &Search) -> Result<(), LibraryError> {
+        let (_, covered) = beyond_candidates(&before.plan);
+        for (number, part) in self.view.parts.iter().enumerate() {
+            let (Some(admitted), Some(known)) = (&mut self.admitted[number], &before.admitted[number]) else {
+                continue;
+            };
+            let found = if covered { before.standing(part, known, u64::MAX)? } else { known.clone() };
+            admitted.subtract(&found);
+        }
+        Ok(())
+    }
+
+    /// Counts the documents that are found: all that are admitted, unless it takes a leaf in addition; those are counted one by one, up
+    /// to a limit.
+    fn count(&mut self, covered: bool) -> Result<(), LibraryError> {
+        for (part, admitted) in self.view.parts.iter().zip(&self.admitted) {
+            let Some(admitted) = admitted else { continue };
+            self.total += match covered {
+                true => self.standing(part, admitted, TOTAL_EXACT.saturating_sub(self.total))?.len(),
+                false => admitted.len(),
+            };
+        }
+        self.total_is_exact = self.total <= TOTAL_EXACT;
+        self.total = self.total.min(TOTAL_EXACT);
+        Ok(())
+    }
+
+    /// Admitted files in which a leaf that scores stands; not many more than `most`.
+    fn standing(&self, part: &Part, admitted: &SlotSet, most: u64) -> Result<SlotSet, LibraryError> {
+        let mut set = SlotSet::none(part.snapshot.catalogue.slots());
+        let mut count = 0;
+        for leaf in self.plan.leaves.iter().filter(|leaf| leaf.scores) {
+            let mut take = |slot| {
+                count += u64::from(admitted.contains(slot) && set.insert(slot));
+                count <= most
+            };
+            if !each_passage(part, leaf, &mut take).map_err(|error| part.error(error))? {
+                break;
+            }
+        }
+        Ok(set)
+    }
+
+    /// The results behind a place, best first.
+    fn page(&'a self, after: Option<&SortKey>, wanted: usize) -> Result<Vec<Found<'a>>, LibraryError> {
+        let mut page = Vec::new();
+        for tier in after.map_or(0, |key| key.tier)..TIERS {
+            let (candidates, is_last) = self.tier(tier)?;
+            let behind =
+                |candidate: &Candidate| after.is_none_or(|key| key.tier != tier || self.is_behind(candidate, key));
+            let room = wanted - page.len();
+            let found = candidates.into_iter().filter(behind).take(room);
+            page.extend(found.map(|candidate| Found { search: self, candidate, tier }));
+            if page.len() == wanted || is_last {
+                break;
+            }
+        }
+        Ok(page)
+    }
+
+    /// The documents of a tier in their final order; and whether it is the last.
+    fn tier(&self, tier: u32) -> Result<(Vec<Candidate>, bool), LibraryError> {
+        let before = tier as usize * TIER_DOCUMENTS;
+        let wanted = before + TIER_DOCUMENTS;
+        let mut candidates = match self.scores() {
+            true => best(self.view, &self.plan, &self.statistics, &self.admitted, wanted)?,
+            false => self.by_path(wanted),
+        };
+        let is_last = candidates.len() < wanted;
+        let mut candidates = candidates.split_off(before.min(candidates.len()));
+        if self.scores() {
+            rescore(self.view, &self.plan, &self.statistics, &mut candidates)?;
+        }
+        Ok((candidates, is_last))
+    }
+
+    /// Where nothing scores (only properties were asked for): the first documents by collection and path.
+    fn by_path(&self, wanted: usize) -> Vec<Candidate> {
+        let parts = self.view.parts.iter().zip(&self.admitted).enumerate();
+        let files = parts.filter_map(|(number, (part, admitted))| Some((number, part, admitted.as_ref()?)));
+        let files = files.flat_map(|(number, part, admitted)| {
+            let files = part.entries().filter(|entry| admitted.contains(entry.slot));
+            files.map(move |entry| Candidate {
+                score: 0.0,
+                part: number as u32,
+                rank: part.snapshot.rank(entry.slot),
+                passage: 0,
+                slot: entry.slot,
+                segment: u32::MAX,
+                doc: 0,
+            })
+        });
+        files.take(wanted).collect()
+    }
+
+    fn is_behind(&self, candidate: &Candidate, key: &SortKey) -> bool {
+        let score = f32::from_bits(key.score);
+        let place = |found: &Candidate| {
+            let part = &self.view.parts[found.part as usize];
+            let path = part.snapshot.catalogue.slot(found.slot).map_or("", |entry| &entry.path);
+            (part.shelf.name.as_str(), path, found.passage).cmp(&(&key.collection, &key.path, key.passage))
+        };
+        candidate.score.total_cmp(&score).reverse().then_with(|| place(candidate)).is_gt()
+    }
+
+    fn entry(&self, candidate: &Candidate) -> Result<(&Part, &Entry), LibraryError> {
+        let part = &self.view.parts[candidate.part as usize];
+        let entry = part.snapshot.catalogue.slot(candidate.slot).ok_or(LibraryError::NotFound)?;
+        Ok((part, entry))
+    }
+
+    fn key(&self, found: &Found) -> SortKey {
+        let part = &self.view.parts[found.candidate.part as usize];
+        SortKey {
+            score: found.candidate.score.to_bits(),
+            collection: part.shelf.name.to_string(),
+            path: part
+                .snapshot
+                .catalogue
+                .slot(found.candidate.slot)
+                .map_or(String::new(), |entry| entry.path.to_string()),
+            passage: found.candidate.passage,
+            tier: found.tier,
+            fuzzy: self.fuzzy,
+        }
+    }
+
+    fn hit(&self, candidate: &Candidate, room: Room) -> Result<Hit, LibraryError> {
+        let (part, entry) = self.entry(candidate)?;
+        let (text, mut place) = self.passage(part, entry, candidate).map_err(|error| part.error(error))?;
+        let tongue = Tongue::from_number(entry.tongue).unwrap_or(Tongue::ENGLISH);
+        let snippet = snippet(&text, tongue, &self.plan.leaves, room);
+        place.line = place.line.map(|line| line.saturating_add(snippet.lines_before));
+        Ok(Hit {
+            id: entry.id.passage(candidate.passage),
+            title: entry.shown_title().to_owned(),
+            path: entry.path.to_string(),
+            collection: part.shelf.name.clone(),
+            snippet: snippet.text,
+            highlights: snippet.highlights,
+            place,
+            score: candidate.score,
+            modified: modified(entry),
+            fuzzy: self.fuzzy,
+            format: entry.format.unwrap_or(crate::documents::Format::Text),
+        })
+    }
+
+    fn passage(
+        &self,
+        part: &Part,
+        entry: &Entry,
+        candidate: &Candidate,
+    ) -> tantivy::Result<(String, crate::documents::Place)> {
+        let at = match candidate.segment {
+            u32::MAX => stored::passages(&part.shelf, &part.snapshot, entry.slot)?.first().copied(),
+            segment => Some(Location { segment, doc: candidate.doc, passage: candidate.passage, start: 0, page: 0 }),
+        };
+        at.map_or(Ok(Default::default()), |at| stored::passage(&part.shelf, &part.snapshot, at))
+    }
+}
+
+fn room(request: &SearchRequest, results: usize) -> Room {
+    let each = request.snippet_budget / results.max(1);
+    Room { bytes: each.clamp(SNIPPET_LEAST, SNIPPET_BYTES), lines: request.context_lines }
+}
+
+/// The question with its unknown words replaced by what was most likely meant; none where there is nothing better.
+fn suggestion(view: &View, asked: &Ask) -> Result<Option<String>, LibraryError> {
+    let Some(part) = view.parts.first() else { return Ok(None) };
+    let fields = &part.shelf.fields;
+    let (mut words, mut changed) = (Vec::new(), false);
+    let plan = plan(view, asked, false, Pass::Exact)?;
+    for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
+        let (Mark::Stems(_), Some(name)) = (&leaf.mark, leaf.names.first()) else { continue };
+        let Some(word) = name.value().as_str().map(folded) else { continue };
+        let mut frequency = 0;
+        for term in leaf.terms.iter().chain(&leaf.names) {
+            frequency += view.frequency(term)?;
+        }
+        match frequency {
+            0 => {
+                if let Some(meant) = expand::meant(view, fields, &word)? {
+                    words.push(meant);
+                    changed = true;
+                }
+            }
+            _ => words.push(word),
+        }
+    }
+    Ok(changed.then(|| words.join(" ")))
+}
+
+/// Seconds since the oldest index in view agreed with its folder.
+fn age(view: &View, now: Timestamp) -> Option<u64> {
+    let oldest = view.parts.iter().map(|part| part.shelf.agreed()).min().flatten()?;
+    Some(now.duration_since(oldest).as_secs().max(0) as u64)
+}

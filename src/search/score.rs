@@ -1,0 +1,222 @@
+//! The second phase of ranking: a few hundred candidates, each looked at closely. The same passage gets the same score whatever
+//! else is in its index, because every sum is made in the question's order.
+
+use tantivy::fieldnorm::FieldNormReader;
+use tantivy::postings::{Postings, SegmentPostings};
+use tantivy::query::{EnableScoring, PhraseQuery, Query};
+use tantivy::schema::{IndexRecordOption, Term};
+use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
+
+use super::candidates::Candidate;
+use super::error::LibraryError;
+use super::plan::{Leaf, Plan};
+use super::view::{Part, Statistics, View};
+
+/// What a word in title or heading adds to its weight in the whole.
+pub(super) const TITLE_WEIGHT: f32 = 0.2;
+/// What a word in the file's name adds.
+pub(super) const NAME_WEIGHT: f32 = 0.3;
+/// What words near each other add.
+const NEAR_WEIGHT: f64 = 0.3;
+/// How far apart neighbours of the question may stand, in words.
+const NEAR_WORDS: u32 = 8;
+/// How soon repetition of a word stops to count.
+const K1: f64 = 1.2;
+/// How much a passage's length counts.
+const B: f64 = 0.75;
+/// Positions of a word in a passage that are looked at.
+const POSITIONS: usize = 256;
+
+/// What a candidate has of one leaf.
+#[derive(Debug, Clone, Default)]
+struct Evidence {
+    text: f64,
+    title: f64,
+    name: f64,
+    phrase: f64,
+    positions: Vec<u32>,
+}
+
+/// Gives the candidates their final scores, rounded to four digits behind the point so that equal ones are equal, and brings them
+/// into their final order.
+pub(super) fn rescore(
+    view: &View,
+    plan: &Plan,
+    statistics: &Statistics,
+    candidates: &mut [Candidate],
+) -> Result<(), LibraryError> {
+    let leaves: Vec<&Leaf> = plan.leaves.iter().filter(|leaf| leaf.scores).collect();
+    candidates.sort_unstable_by_key(|candidate| (candidate.part, candidate.segment, candidate.doc));
+    for group in candidates.chunk_by_mut(|a, b| (a.part, a.segment) == (b.part, b.segment)) {
+        let part = &view.parts[group[0].part as usize];
+        let segment = part.snapshot.searcher.segment_reader(group[0].segment);
+        rescore_segment(part, segment, &leaves, statistics, group).map_err(|error| part.error(error))?;
+    }
+    candidates.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(())
+}
+
+fn rescore_segment(
+    part: &Part,
+    segment: &SegmentReader,
+    leaves: &[&Leaf],
+    statistics: &Statistics,
+    group: &mut [Candidate],
+) -> tantivy::Result<()> {
+    let docs: Vec<DocId> = group.iter().map(|candidate| candidate.doc).collect();
+    let mut evidence: Vec<Vec<Evidence>> = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        evidence.push(gather(part, segment, leaf, statistics, &docs)?);
+    }
+    let weights: Vec<f64> = leaves.iter().map(|leaf| idf(&leaf.terms, statistics)).collect();
+    for (at, candidate) in group.iter_mut().enumerate() {
+        let mut score = 0.0;
+        for leaf in &evidence {
+            let found = &leaf[at];
+            score +=
+                found.text + f64::from(TITLE_WEIGHT) * found.title + f64::from(NAME_WEIGHT) * found.name + found.phrase;
+        }
+        for (first, pair) in evidence.windows(2).enumerate() {
+            let near = nearness(&pair[0][at].positions, &pair[1][at].positions);
+            let weight = weights[first].min(weights[first + 1]);
+            score += NEAR_WEIGHT * weight * near / (near + 1.0);
+        }
+        candidate.score = ((score * 10_000.0).round() / 10_000.0) as f32;
+    }
+    Ok(())
+}
+
+/// What the candidates of one segment have of one leaf.
+fn gather(
+    part: &Part,
+    segment: &SegmentReader,
+    leaf: &Leaf,
+    statistics: &Statistics,
+    docs: &[DocId],
+) -> tantivy::Result<Vec<Evidence>> {
+    let mut evidence = vec![Evidence::default(); docs.len()];
+    let mut counts = vec![0.0; docs.len()];
+    count(segment, &leaf.terms, docs, |at, postings| {
+        counts[at] += f64::from(postings.term_freq());
+        let room = POSITIONS.saturating_sub(evidence[at].positions.len());
+        if room > 0 {
+            let mut positions = Vec::new();
+            postings.positions(&mut positions);
+            evidence[at].positions.extend(positions.into_iter().take(room));
+        }
+    })?;
+    weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = score)?;
+    for found in &mut evidence {
+        found.positions.sort_unstable();
+    }
+    for (terms, title) in [(&leaf.titles, true), (&leaf.names, false)] {
+        counts.fill(0.0);
+        count(segment, terms, docs, |at, postings| counts[at] += f64::from(postings.term_freq()))?;
+        let place = |found: &mut Evidence, score| if title { found.title = score } else { found.name = score };
+        weigh(segment, terms, statistics, docs, &counts, |at, score| place(&mut evidence[at], score))?;
+    }
+    for phrase in &leaf.phrases {
+        score_phrase(part, segment, phrase, statistics, docs, |at, score| evidence[at].phrase += score)?;
+    }
+    Ok(evidence)
+}
+
+/// Calls back for every candidate in which a term stands, in the order of the candidates.
+fn count(
+    segment: &SegmentReader,
+    terms: &[Term],
+    docs: &[DocId],
+    mut found: impl FnMut(usize, &mut SegmentPostings),
+) -> tantivy::Result<()> {
+    for term in terms {
+        let index = segment.inverted_index(term.field())?;
+        let Some(mut postings) = index.read_postings(term, IndexRecordOption::WithFreqsAndPositions)? else { continue };
+        for (at, &doc) in docs.iter().enumerate() {
+            if postings.doc() < doc {
+                postings.seek(doc);
+            }
+            if postings.doc() == doc {
+                found(at, &mut postings);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// BM25 over a group of terms taken as one word.
+fn weigh(
+    segment: &SegmentReader,
+    terms: &[Term],
+    statistics: &Statistics,
+    docs: &[DocId],
+    counts: &[f64],
+    mut scored: impl FnMut(usize, f64),
+) -> tantivy::Result<()> {
+    let Some(field) = terms.first().map(Term::field) else { return Ok(()) };
+    let lengths: FieldNormReader = segment.get_fieldnorms_reader(field)?;
+    let (idf, mean) = (idf(terms, statistics), statistics.mean_length(field).max(1e-9));
+    for (at, (&doc, &count)) in docs.iter().zip(counts).enumerate().filter(|(_, (_, count))| **count > 0.0) {
+        let length = f64::from(lengths.fieldnorm(doc)) / mean;
+        scored(at, idf * count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length)));
+    }
+    Ok(())
+}
+
+/// How rare a word is that stands for any of these terms.
+fn idf(terms: &[Term], statistics: &Statistics) -> f64 {
+    let all = statistics.passages() as f64;
+    let with: u64 = terms.iter().map(|term| statistics.frequency(term)).sum();
+    let with = (with as f64).min(all);
+    (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
+}
+
+fn score_phrase(
+    part: &Part,
+    segment: &SegmentReader,
+    phrase: &[(usize, Term)],
+    statistics: &Statistics,
+    docs: &[DocId],
+    mut scored: impl FnMut(usize, f64),
+) -> tantivy::Result<()> {
+    let query = PhraseQuery::new_with_offset(phrase.to_vec());
+    let scoring = EnableScoring::enabled_from_statistics_provider(statistics, &part.snapshot.searcher);
+    let mut scorer = query.weight(scoring)?.scorer(segment, 1.0)?;
+    for (at, &doc) in docs.iter().enumerate() {
+        if scorer.doc() < doc {
+            scorer.seek(doc);
+        }
+        match scorer.doc() {
+            TERMINATED => break,
+            found if found == doc => scored(at, f64::from(scorer.score())),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How often, and how near, two words stand by each other.
+fn nearness(first: &[u32], second: &[u32]) -> f64 {
+    let mut sum = 0.0;
+    for &position in first {
+        let after = second.partition_point(|&other| other <= position);
+        let following = second.get(after).map(|&other| other - position);
+        let leading = after.checked_sub(1).map(|before| position.abs_diff(second[before]) + 1);
+        let gap = following.into_iter().chain(leading).filter(|&gap| gap > 0 && gap <= NEAR_WORDS).min();
+        sum += gap.map_or(0.0, |gap| 1.0 / f64::from(gap));
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_near() {
+        assert_eq!(nearness(&[1], &[2]), 1.0);
+        assert_eq!(nearness(&[5], &[4]), 0.5);
+        assert_eq!(nearness(&[1, 10], &[2, 12]), 1.5);
+        assert_eq!(nearness(&[1], &[100]), 0.0);
+        assert_eq!(nearness(&[], &[1]), 0.0);
+    }
+}

@@ -1,0 +1,171 @@
+//! One collection's index: opened or begun, moved aside when it is of no use, and seen through snapshots.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tantivy::directory::MmapDirectory;
+use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy};
+
+use super::catalogue::Catalogue;
+use super::error::{Fault, LibraryError};
+use super::schema::{FORMAT_VERSION, Fields, schema};
+use super::snapshot::Snapshot;
+use super::text;
+use crate::limits::STORE_CACHE_BLOCKS;
+use crate::name::CollectionName;
+
+/// Names the format that an index is in.
+const VERSION_FILE: &str = "adit-format";
+/// When folder and index last agreed, in seconds since 1970.
+const AGREED_FILE: &str = "adit-agreed";
+const NEVER: i64 = i64::MIN;
+
+/// One collection: its index and the newest view of it.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) name: CollectionName,
+    pub(super) root: PathBuf,
+    pub(super) dir: PathBuf,
+    pub(super) fields: Fields,
+    pub(super) index: Index,
+    reader: Reader,
+    newest: ArcSwap<Snapshot>,
+    writing: AtomicBool,
+    agreed: AtomicI64,
+}
+
+struct Reader(IndexReader);
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+impl Shelf {
+    /// Opens a collection's index in `parent`, or begins one.
+    pub(super) fn open(name: CollectionName, root: PathBuf, parent: &Path) -> Result<Shelf, LibraryError> {
+        let dir = parent.join(name.as_str());
+        match Shelf::try_open(&name, &root, &dir) {
+            Ok(shelf) => return Ok(shelf),
+            Err(Fault::Other(error)) => return Err(error),
+            Err(Fault::Damaged(reason)) => {
+                let aside = move_aside(parent, &name).map_err(|source| LibraryError::io(&dir, source))?;
+                tracing::warn!(collection = %name, reason, aside = %aside.display(), "index moved aside, building it again");
+            }
+        }
+        Shelf::try_open(&name, &root, &dir).map_err(|fault| match fault {
+            Fault::Other(error) => error,
+            Fault::Damaged(reason) => LibraryError::Index(reason),
+        })
+    }
+
+    fn try_open(name: &CollectionName, root: &Path, dir: &Path) -> Result<Shelf, Fault> {
+        let io = |source| Fault::Other(LibraryError::io(dir, source));
+        std::fs::create_dir_all(dir).map_err(io)?;
+        let begun = dir.join("meta.json").try_exists().map_err(io)?;
+        let (schema, fields) = schema();
+        let mut index = match begun {
+            true => {
+                check_version(dir)?;
+                let index = Index::open_in_dir(dir).map_err(|error| Fault::of(dir, error))?;
+                if index.schema() != schema {
+                    return Err(Fault::Damaged("its fields are others".to_owned()));
+                }
+                index
+            }
+            false => {
+                std::fs::write(dir.join(VERSION_FILE), FORMAT_VERSION.to_string()).map_err(io)?;
+                let directory = MmapDirectory::open(dir).map_err(|error| Fault::of(dir, error.into()))?;
+                Index::create(directory, schema, IndexSettings::default()).map_err(|error| Fault::of(dir, error))?
+            }
+        };
+        index.set_tokenizers(text::tokenizers());
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+        let reader = reader.doc_store_cache_num_blocks(STORE_CACHE_BLOCKS).try_into();
+        let reader: IndexReader = reader.map_err(|error| Fault::of(dir, error))?;
+        let snapshot = Snapshot::rebuilt(name, reader.searcher()).map_err(|error| Fault::of(dir, error))?;
+        Ok(Shelf {
+            name: name.clone(),
+            root: root.to_owned(),
+            dir: dir.to_owned(),
+            fields,
+            index,
+            reader: Reader(reader),
+            newest: ArcSwap::from_pointee(snapshot),
+            writing: AtomicBool::new(false),
+            agreed: AtomicI64::new(read_agreed(dir)),
+        })
+    }
+
+    /// What can be seen now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.newest.load_full()
+    }
+
+    /// Shows what was committed, with the catalogue that belongs to it.
+    pub(super) fn publish(&self, catalogue: Arc<Catalogue>) -> tantivy::Result<()> {
+        self.reader.0.reload()?;
+        self.newest.store(Arc::new(Snapshot::new(self.reader.0.searcher(), catalogue)?));
+        Ok(())
+    }
+
+    /// Takes the right to write; false where somebody has it.
+    pub(super) fn begin_writing(&self) -> bool {
+        !self.writing.swap(true, Ordering::AcqRel)
+    }
+
+    /// Gives the right to write back.
+    pub(super) fn end_writing(&self) {
+        self.writing.store(false, Ordering::Release);
+    }
+
+    /// When folder and index last agreed.
+    pub(super) fn agreed(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.agreed.load(Ordering::Relaxed)).ok()
+    }
+
+    /// Notes that folder and index agreed.
+    pub(super) fn set_agreed(&self, at: Timestamp) {
+        self.agreed.store(at.as_second(), Ordering::Relaxed);
+        // A figure to show after a restart: when it cannot be kept, the age is unknown until the next walk.
+        let _ = std::fs::write(self.dir.join(AGREED_FILE), at.as_second().to_string());
+    }
+}
+
+fn check_version(dir: &Path) -> Result<(), Fault> {
+    match std::fs::read_to_string(dir.join(VERSION_FILE)) {
+        Ok(text) if text.trim() == FORMAT_VERSION.to_string() => Ok(()),
+        Ok(_) => Err(Fault::Damaged("it is of another version".to_owned())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            Err(Fault::Damaged("its version is unknown".to_owned()))
+        }
+        Err(error) => Err(Fault::Other(LibraryError::io(dir, error))),
+    }
+}
+
+fn read_agreed(dir: &Path) -> i64 {
+    let text = std::fs::read_to_string(dir.join(AGREED_FILE)).unwrap_or_default();
+    text.trim().parse().unwrap_or(NEVER)
+}
+
+/// Renames an index's folder to `NAME.damaged-N`, and removes the one that was moved aside before: at most one is kept.
+fn move_aside(parent: &Path, name: &CollectionName) -> io::Result<PathBuf> {
+    let prefix = format!("{name}.damaged-");
+    let mut last = 0;
+    for entry in std::fs::read_dir(parent)? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|file| file.strip_prefix(&prefix)?.parse::<u64>().ok());
+        if let Some(number) = number {
+            std::fs::remove_dir_all(entry.path())?;
+            last = last.max(number);
+        }
+    }
+    let aside = parent.join(format!("{prefix}{}", last.saturating_add(1)));
+    std::fs::rename(parent.join(name.as_str()), &aside)?;
+    Ok(aside)
+}

@@ -1,0 +1,11 @@
+//! Texts and questions in, the words by which they are indexed and found out. Both go the same way: split, folded, stemmed.
+
+mod fold;
+mod split;
+mod stem;
+mod tokenizer;
+
+pub(super) use fold::{fold, folded};
+pub(super) use split::{Kind, Piece, count_words, pieces};
+pub(super) use stem::{Stems, Tongue};
+pub(super) use tokenizer::{CJK, FOLDED, STEMMED, bigrams, mark, tokenizers};

@@ -1,0 +1,242 @@
+//! Questions and answers, as the protocols speak them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::documents::{Format, OutlineEntry, Place};
+use crate::name::CollectionName;
+
+/// A question.
+#[derive(Debug, Clone, Default)]
+pub struct SearchRequest {
+    /// The wall clock, for [`Answer::index_age_seconds`].
+    pub now: Timestamp,
+    /// What the person typed.
+    pub query: String,
+    /// Only this collection.
+    pub collection: Option<String>,
+    /// Only below this folder, or in this document.
+    pub path: Option<String>,
+    /// Only of this format.
+    pub format: Option<Format>,
+    /// Only modified at or after.
+    pub modified_after: Option<Timestamp>,
+    /// Only modified before.
+    pub modified_before: Option<Timestamp>,
+    /// Whether all words must occur in the document.
+    pub match_all: bool,
+    /// Words with a typo count too (always after exact ones).
+    pub fuzzy: bool,
+    /// Lines around the hit in the snippet; `None`: chosen by the answer's budget.
+    pub context_lines: Option<usize>,
+    /// Results wanted, 1 to 50.
+    pub limit: usize,
+    /// Sort key of the last result of the page before: continues after it.
+    pub after: Option<SortKey>,
+    /// Characters that all snippets together may take.
+    pub snippet_budget: usize,
+}
+
+/// The place of a result in the fixed order (score, collection, path, passage). Opaque; sealed into cursors by `mcp`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SortKey {
+    /// The score's bits.
+    pub score: u32,
+    /// Collection, path and passage number.
+    pub collection: String,
+    /// See above.
+    pub path: String,
+    /// See above.
+    pub passage: u32,
+    /// Which few hundred documents, by their plain score, it was ranked among.
+    #[serde(default)]
+    pub tier: u32,
+    /// Whether it was found with a typo.
+    #[serde(default)]
+    pub fuzzy: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Answer {
+    /// Best passages, best first, one per document first.
+    pub results: Vec<Hit>,
+    /// How many documents match; exact up to 1,000, a lower bound above.
+    pub total: u64,
+    /// Whether `total` is exact.
+    pub total_is_exact: bool,
+    /// Where to go on, when there is more.
+    #[serde(skip)]
+    pub next: Option<SortKey>,
+    /// Seconds since the oldest of the indexes in scope last agreed with its folder; none where one never did.
+    #[serde(default)]
+    pub index_age_seconds: Option<u64>,
+    /// What to try where nothing was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+    /// What of the query was not used, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unused: Vec<String>,
+}
+
+/// A passage that answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Hit {
+    /// Passage id: `<document id>.<passage>`.
+    pub id: String,
+    /// The document's title, or its file name.
+    pub title: String,
+    /// Path below the collection's root.
+    pub path: String,
+    /// The collection.
+    pub collection: CollectionName,
+    /// Text around the hit; highlights are in `highlights`.
+    pub snippet: String,
+    /// Byte ranges in `snippet`.
+    pub highlights: Vec<(usize, usize)>,
+    /// Page, heading, line.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Higher is better; comparable within one answer.
+    pub score: f32,
+    /// When the document was modified.
+    pub modified: Timestamp,
+    /// Whether it was found only with a typo allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fuzzy: bool,
+    /// The document's format.
+    #[serde(rename = "type")]
+    pub format: Format,
+}
+
+/// A part of a document to read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadRequest {
+    /// Document or passage id.
+    pub id: String,
+    /// Pages, as `3` or `3-5`.
+    pub pages: Option<String>,
+    /// Heading whose section is wanted.
+    pub section: Option<String>,
+    /// First byte of the (selected) text; moved back to a character's beginning.
+    pub offset: usize,
+    /// Bytes wanted.
+    pub limit: usize,
+}
+
+/// A part of a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reading {
+    /// The document.
+    pub document: Document,
+    /// Its text, from `offset` on.
+    pub text: String,
+    /// Where this text begins in the whole.
+    pub offset: usize,
+    /// Where it goes on, when there is more.
+    pub next_offset: Option<usize>,
+    /// Bytes in the (selected) whole.
+    pub total_bytes: usize,
+}
+
+/// What is known of a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Document {
+    /// Its id: opaque, the same as long as its collection and path are.
+    pub id: String,
+    /// Its collection.
+    pub collection: CollectionName,
+    /// Path below the collection's root.
+    pub path: String,
+    /// Its title, or its file name.
+    pub title: String,
+    /// Its format.
+    #[serde(rename = "type")]
+    pub format: Format,
+    /// Bytes of the file.
+    pub size: u64,
+    /// When it was modified.
+    pub modified: Timestamp,
+    /// Author, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// When it was made, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// Language, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Pages, where it has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<u32>,
+    /// Pages without any text: scans.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub empty_pages: u32,
+    /// Bytes of its text.
+    pub text_bytes: usize,
+    /// Whether its text was longer than what is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A document with its outline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DocumentInfo {
+    /// The document.
+    #[serde(flatten)]
+    pub document: Document,
+    /// Headings or bookmarks.
+    pub outline: Vec<OutlineEntry>,
+}
+
+/// Folders and documents directly below a place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Listing {
+    /// `""` for the collections, `name` or `name/folder` below.
+    pub path: String,
+    /// Collections or folders, with how many documents are below each.
+    pub folders: Vec<Folder>,
+    /// Documents.
+    pub documents: Vec<Document>,
+    /// Where to go on, when there is more.
+    pub next_offset: Option<usize>,
+}
+
+/// A collection or folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Folder {
+    /// Collection, or collection and path.
+    pub path: String,
+    /// Documents below, however deep.
+    pub documents: u64,
+}
+
+/// A file that is not searchable, and why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its collection.
+    pub collection: CollectionName,
+    /// Path below the collection's root.
+    pub path: String,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
+/// Figures of one collection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CollectionStatus {
+    /// Its name.
+    pub name: CollectionName,
+    /// Searchable documents.
+    pub documents: u64,
+    /// Searchable passages.
+    pub passages: u64,
+    /// Files that could not be read.
+    pub failed: u64,
+    /// Bytes of text.
+    pub text_bytes: u64,
+}

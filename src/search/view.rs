@@ -1,0 +1,197 @@
+//! The library as one caller sees it: the collections in scope, each as of one commit, and the statistics of what is in them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tantivy::query::Bm25StatisticsProvider;
+use tantivy::schema::{Field, IndexRecordOption, Term};
+use tantivy::{DocSet, TERMINATED};
+
+use super::catalogue::{Entry, Totals};
+use super::error::LibraryError;
+use super::schema::Searched;
+use super::shelf::Shelf;
+use super::slots::SlotSet;
+use super::snapshot::Snapshot;
+use crate::access::{Extent, Scope};
+
+/// What one caller sees. Collections stand in the order of their names, so that their number in the view orders results.
+pub(super) struct View {
+    pub(super) parts: Vec<Part>,
+    pub(super) totals: Totals,
+}
+
+/// One collection of a view.
+pub(super) struct Part {
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) snapshot: Arc<Snapshot>,
+    /// What of it is in scope; none: all.
+    sight: Option<Arc<Sight>>,
+}
+
+/// The part of a collection that a scope sees.
+pub(super) struct Sight {
+    slots: SlotSet,
+    totals: Totals,
+}
+
+impl View {
+    /// What a scope sees of these collections now.
+    pub(super) fn new<'a>(shelves: impl Iterator<Item = &'a Arc<Shelf>>, scope: &Scope) -> View {
+        let mut view = View { parts: Vec::new(), totals: Totals::default() };
+        for shelf in shelves {
+            let extent = scope.extent(&shelf.name);
+            if extent == Extent::Nothing {
+                continue;
+            }
+            let snapshot = shelf.snapshot();
+            let sight = (extent == Extent::Part).then(|| Arc::new(Sight::new(shelf, &snapshot, scope)));
+            let part = Part { shelf: Arc::clone(shelf), snapshot, sight };
+            view.totals.merge(part.totals());
+            view.parts.push(part);
+        }
+        view.parts.sort_by(|a, b| a.shelf.name.cmp(&b.shelf.name));
+        view
+    }
+
+    /// A collection and the path in it, of `collection/path`.
+    pub(super) fn place<'b>(&self, path: &'b str) -> Option<(&Part, &'b str)> {
+        let (collection, rest) = path.split_once('/').unwrap_or((path, ""));
+        let part = self.parts.iter().find(|part| part.shelf.name.as_str() == collection)?;
+        Some((part, rest.trim_matches('/')))
+    }
+
+    /// In how many live passages in scope a term stands.
+    pub(super) fn frequency(&self, term: &Term) -> Result<u64, LibraryError> {
+        let mut sum = 0;
+        for part in &self.parts {
+            sum += part.frequency(term).map_err(|error| part.error(error))?;
+        }
+        Ok(sum)
+    }
+}
+
+impl Part {
+    /// Whether the file in this slot is in scope.
+    pub(super) fn sees(&self, slot: u32) -> bool {
+        self.sight.as_ref().is_none_or(|sight| sight.slots.contains(slot))
+    }
+
+    /// All files in scope, by path.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.snapshot.catalogue.iter().filter(|entry| self.sees(entry.slot))
+    }
+
+    /// Sums over what is in scope.
+    pub(super) fn totals(&self) -> &Totals {
+        self.sight.as_ref().map_or_else(|| self.snapshot.catalogue.totals(), |sight| &sight.totals)
+    }
+
+    /// The error of this part's index.
+    pub(super) fn error(&self, error: tantivy::TantivyError) -> LibraryError {
+        LibraryError::of(&self.shelf.dir, error)
+    }
+
+    /// In how many live passages in scope a term stands.
+    pub(super) fn frequency(&self, term: &Term) -> tantivy::Result<u64> {
+        let mut sum = 0;
+        for (_, segment, columns) in self.snapshot.segments() {
+            let index = segment.inverted_index(term.field())?;
+            let Some(info) = index.get_term_info(term)? else { continue };
+            if self.sight.is_none() && !segment.has_deletes() {
+                sum += u64::from(info.doc_freq);
+                continue;
+            }
+            let mut postings = index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+            let mut doc = postings.doc();
+            while doc != TERMINATED {
+                sum += u64::from(!segment.is_deleted(doc) && self.sees(columns.slot(doc)));
+                doc = postings.advance();
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Whether a term stands in any live passage in scope.
+    pub(super) fn has(&self, term: &Term) -> tantivy::Result<bool> {
+        for (_, segment, columns) in self.snapshot.segments() {
+            let index = segment.inverted_index(term.field())?;
+            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
+            let mut doc = postings.doc();
+            while doc != TERMINATED {
+                if !segment.is_deleted(doc) && self.sees(columns.slot(doc)) {
+                    return Ok(true);
+                }
+                doc = postings.advance();
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Sight {
+    fn new(shelf: &Shelf, snapshot: &Snapshot, scope: &Scope) -> Sight {
+        let mut sight = Sight { slots: SlotSet::none(snapshot.catalogue.slots()), totals: Totals::default() };
+        for entry in snapshot.catalogue.iter().filter(|entry| scope.admits_path(&shelf.name, &entry.path)) {
+            sight.slots.insert(entry.slot);
+            sight.totals.add(entry);
+        }
+        sight
+    }
+}
+
+/// What scores are made of: sums over a view, and how often the terms of one question stand in it.
+#[derive(Debug, Default)]
+pub(super) struct Statistics {
+    passages: u64,
+    words: [u64; Searched::ALL.len()],
+    fields: HashMap<Field, Searched>,
+    frequencies: HashMap<Term, u64>,
+}
+
+impl Statistics {
+    /// The statistics of these terms in a view.
+    pub(super) fn new<'a>(view: &View, terms: impl Iterator<Item = &'a Term>) -> Result<Statistics, LibraryError> {
+        let mut statistics =
+            Statistics { passages: view.totals.passages, words: view.totals.words, ..Statistics::default() };
+        if let Some(part) = view.parts.first() {
+            statistics.fields = Searched::ALL.iter().map(|&which| (part.shelf.fields.searched(which), which)).collect();
+        }
+        for term in terms {
+            if !statistics.frequencies.contains_key(term) {
+                statistics.frequencies.insert(term.clone(), view.frequency(term)?);
+            }
+        }
+        Ok(statistics)
+    }
+
+    /// Passages.
+    pub(super) fn passages(&self) -> u64 {
+        self.passages
+    }
+
+    /// Words of a passage in this field, in the mean.
+    pub(super) fn mean_length(&self, field: Field) -> f64 {
+        let words = self.fields.get(&field).map_or(0, |&which| self.words[which as usize]);
+        words as f64 / self.passages.max(1) as f64
+    }
+
+    /// Passages with this term.
+    pub(super) fn frequency(&self, term: &Term) -> u64 {
+        self.frequencies.get(term).copied().unwrap_or(0).min(self.passages)
+    }
+}
+
+impl Bm25StatisticsProvider for Statistics {
+    fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
+        Ok(self.fields.get(&field).map_or(0, |&which| self.words[which as usize]))
+    }
+
+    fn total_num_docs(&self) -> tantivy::Result<u64> {
+        Ok(self.passages)
+    }
+
+    fn doc_freq(&self, term: &Term) -> tantivy::Result<u64> {
+        Ok(self.frequency(term))
+    }
+}

@@ -1,0 +1,10 @@
+//! The library from outside: what is put in is found, in the order people expect, by whoever may see it.
+
+#![cfg(feature = "server")]
+
+mod search {
+    mod bench;
+    mod finding;
+    mod keeping;
+    mod reading;
+}
