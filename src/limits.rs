@@ -98,8 +98,11 @@ pub const BRIDGE_ENDPOINTS: usize = 4;
 /// a lost segment. The next begins a handshake at once, where WireGuard would repeat a lost one after 5 s (white paper §6.1).
 pub const BRIDGE_DIAL_MILLIS: u64 = 2_500;
 
-/// What reaching the server may take, in milliseconds: the agent has its answer within 10 s.
+/// What opening a stream to the server may take, in milliseconds, for whoever asks the owner of the tunnel for one.
 pub const BRIDGE_OPEN_MILLIS: u64 = 8_000;
+
+/// How long after the last sign of life a call tries to reach the server, in milliseconds: the agent has its answer within 10 s.
+pub const BRIDGE_REACH_MILLIS: u64 = 9_000;
 
 /// Silence after which the server of a call is looked for, in milliseconds. With the time to look it is within the same 10 s.
 pub const BRIDGE_SILENCE_MILLIS: u64 = 4_000;

@@ -51,14 +51,15 @@ impl Pool {
     pub(super) async fn place(self: &Arc<Pool>) -> Result<Lease, Unreachable> {
         let mut outage = self.outage.subscribe();
         tokio::select! {
+            // A place that became free because its holder gave up is none.
             biased;
-            place = Arc::clone(&self.places).acquire_owned() => {
-                let place = place.expect("the semaphore is never closed");
-                Ok(Lease { pool: Arc::clone(self), sender: None, _place: place })
-            }
             Ok(()) = outage.changed() => {
                 let reason = outage.borrow().clone();
                 Err(reason.expect("an outage is never unsaid"))
+            }
+            place = Arc::clone(&self.places).acquire_owned() => {
+                let place = place.expect("the semaphore is never closed");
+                Ok(Lease { pool: Arc::clone(self), sender: None, _place: place })
             }
         }
     }

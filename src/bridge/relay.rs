@@ -21,7 +21,7 @@ use crate::bridge::pool::{Lease, Pool};
 use crate::bridge::talk;
 use crate::bridge::tunnel::Unreachable;
 use crate::limits::{
-    BRIDGE_ANSWER_BYTES, BRIDGE_ATTEMPTS, BRIDGE_BUSY_SECS, BRIDGE_OPEN_MILLIS, BRIDGE_PROBE_MILLIS,
+    BRIDGE_ANSWER_BYTES, BRIDGE_ATTEMPTS, BRIDGE_BUSY_SECS, BRIDGE_PROBE_MILLIS, BRIDGE_REACH_MILLIS,
     BRIDGE_SILENCE_MILLIS,
 };
 use crate::link::clock;
@@ -65,7 +65,7 @@ enum Outcome {
     Later(Duration),
 }
 
-/// When something last came from the server for this message.
+/// When the server last gave a sign of life to this call; at first, when the call began.
 struct Progress(Mutex<Instant>);
 
 impl Relay {
@@ -110,14 +110,17 @@ impl Relay {
     /// Answers whether the connection may be kept.
     async fn call_over(&self, lease: &mut Lease, message: &Message, body: Bytes) -> Result<bool, Failure> {
         let begun = clock::now();
+        let progress = Progress(Mutex::new(begun));
         let mut connected = lease.reuse().await;
         let mut attempts = 0;
         loop {
             if !connected {
-                let deadline = clock::now() + Duration::from_millis(BRIDGE_OPEN_MILLIS);
-                lease.renew(deadline).await.map_err(Failure::Unreachable)?;
+                lease
+                    .renew(progress.last() + Duration::from_millis(BRIDGE_REACH_MILLIS))
+                    .await
+                    .map_err(Failure::Unreachable)?;
             }
-            match self.attempt(lease, message, body.clone()).await {
+            match self.attempt(lease, message, body.clone(), &progress).await {
                 Ok(Outcome::Answered { keep }) => return Ok(keep),
                 Ok(Outcome::Later(pause)) if clock::now() + pause < begun + Duration::from_secs(BRIDGE_BUSY_SECS) => {
                     tokio::time::sleep(pause).await;
@@ -134,21 +137,26 @@ impl Relay {
     }
 
     /// Sends the message once. While nothing comes back, the server is looked for: it may be thinking, or gone.
-    async fn attempt(&self, lease: &mut Lease, message: &Message, body: Bytes) -> Result<Outcome, Failure> {
-        let progress = Progress(Mutex::new(clock::now()));
+    async fn attempt(
+        &self,
+        lease: &mut Lease,
+        message: &Message,
+        body: Bytes,
+        progress: &Progress,
+    ) -> Result<Outcome, Failure> {
         tokio::select! {
-            outcome = self.exchange(lease, message, body, &progress) => outcome.map_err(Failure::Cut),
-            reason = self.look_for_server(&progress) => Err(Failure::Unreachable(reason)),
+            outcome = self.exchange(lease, message, body, progress) => outcome.map_err(Failure::Cut),
+            reason = self.look_for_server(progress) => Err(Failure::Unreachable(reason)),
         }
     }
 
     /// Ends only when the server is not to be reached.
     async fn look_for_server(&self, progress: &Progress) -> Unreachable {
         loop {
-            let silent_at = *progress.0.lock() + Duration::from_millis(BRIDGE_SILENCE_MILLIS);
+            let silent_at = progress.last() + Duration::from_millis(BRIDGE_SILENCE_MILLIS);
             tokio::time::sleep_until(silent_at.into()).await;
             let now = clock::now();
-            if now < *progress.0.lock() + Duration::from_millis(BRIDGE_SILENCE_MILLIS) {
+            if now < progress.last() + Duration::from_millis(BRIDGE_SILENCE_MILLIS) {
                 continue;
             }
             match self.pool.way().open(now + Duration::from_millis(BRIDGE_PROBE_MILLIS)).await {
@@ -226,6 +234,10 @@ impl Relay {
 }
 
 impl Progress {
+    fn last(&self) -> Instant {
+        *self.0.lock()
+    }
+
     fn note(&self) {
         *self.0.lock() = clock::now();
     }
