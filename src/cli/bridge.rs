@@ -17,11 +17,11 @@ pub struct Arguments {
     /// The device's configuration, as `adit peer add` made it
     #[arg(value_name = "FILE.conf")]
     file: PathBuf,
-    /// Listen for HTTP on this machine instead: 127.0.0.1:PORT or unix:PATH
+    /// Listen for HTTP on this machine instead
     ///
     /// Every program of this machine then has this device's rights on the server, so nothing but loopback is taken, and requests
     /// under another name than this address are refused.
-    #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
+    #[arg(long, value_name = "127.0.0.1:PORT|unix:PATH")]
     listen: Option<ListenAddress>,
 }
 

@@ -19,10 +19,10 @@ pub struct Arguments {
     /// The program that is to use the library
     #[arg(value_enum, value_name = "CLIENT")]
     pub client: Client,
-    /// The device's configuration, made by `adit peer add NAME --conf FILE.conf`
+    /// The device's configuration, as `adit peer add` made it
     #[arg(long, value_name = "FILE.conf")]
     pub bridge: Option<PathBuf>,
-    /// The library's address inside the tunnel [default: this machine's own library]
+    /// The library's address [default: this machine's own]
     #[arg(long, value_name = "URL", conflicts_with = "bridge")]
     pub url: Option<String>,
 }

@@ -33,13 +33,17 @@ pub struct Arguments {
 /// What `init` and `up` may be told of the network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct NetworkArguments {
-    /// What devices dial: a name or address of this machine, or of the router in front of it
+    /// What devices dial [default: a guess]
+    ///
+    /// A name or address of this machine, or of the router in front of it that forwards the port.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub endpoint: Option<String>,
     /// The UDP address to listen on [default: [::]:51820]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// The tunnel's network, up to a /16 (IPv4) or /48 (IPv6); once per family [default: random]
+    /// The tunnel's networks, one per family [default: random]
+    ///
+    /// As wide as a /16 (IPv4) or a /48 (IPv6). Each device gets one address in each.
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub subnet: Vec<String>,
 }

@@ -32,12 +32,12 @@ mod serve;
 #[cfg(feature = "server")]
 mod status;
 #[cfg(feature = "server")]
+mod style;
+#[cfg(feature = "server")]
 mod units;
 #[cfg(feature = "server")]
 mod up;
 
-#[cfg(feature = "server")]
-use crate::documents::worker;
 pub use outcome::Exit;
 use outcome::Outcome;
 
@@ -58,7 +58,7 @@ struct Arguments {
     /// Without it, root uses the system's places (/etc/adit, /var/lib/adit), and everybody else their own
     /// (~/.config/adit, ~/.local/state/adit).
     #[cfg(feature = "server")]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<std::path::PathBuf>,
 
     #[command(subcommand)]
@@ -98,10 +98,6 @@ enum Command {
 
 /// Runs the program: arguments from the environment, results on stdout, talk on stderr.
 pub fn main() -> ExitCode {
-    #[cfg(feature = "server")]
-    if let Some(arguments) = worker_arguments() {
-        return worker::main(arguments);
-    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -117,13 +113,6 @@ pub fn main() -> ExitCode {
         error.exit
     });
     ExitCode::from(exit as u8)
-}
-
-/// The arguments of a worker, which reads documents for the daemon that started it: no command of a person's.
-#[cfg(feature = "server")]
-fn worker_arguments() -> Option<impl Iterator<Item = std::ffi::OsString>> {
-    let mut arguments = std::env::args_os().skip(1);
-    arguments.next().filter(|first| first == worker::SUBCOMMAND).map(|_| arguments)
 }
 
 #[cfg(feature = "server")]

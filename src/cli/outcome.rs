@@ -92,7 +92,7 @@ mod server {
     impl From<ClientError> for Error {
         fn from(error: ClientError) -> Error {
             match error {
-                ClientError::NotRunning(_) => Error::new(Exit::NotRunning, error).advise("Start it with: adit serve"),
+                ClientError::NotRunning(_) => Error::new(Exit::NotRunning, error),
                 ClientError::NotAllowed(_) => Error::new(Exit::NotAllowed, error),
                 _ => Error::failed(error),
             }

@@ -11,7 +11,8 @@ use super::outcome::{Error, Exit, Outcome};
 use super::places::{self, ask_or_offline, unexpected};
 use super::qr::Code;
 use super::status::{handshake, peer_lines, versioned};
-use super::terminal::{Style, print, print_json, say};
+use super::style::Style;
+use super::terminal::{print, print_json, say};
 use super::units::table;
 use crate::config::Places;
 use crate::control::{PeerChange, PeerReport, Request, Response};
@@ -64,7 +65,7 @@ pub struct AddArguments {
     /// What to call the device, such as "phone" or "anna-laptop"
     #[arg(value_name = "NAME")]
     pub name: PeerName,
-    /// Write the configuration to this new file, or to stdout and nothing else there (-)
+    /// Write the configuration to this new file (-: to stdout)
     #[arg(long, value_name = "FILE|-")]
     pub conf: Option<PathBuf>,
     /// Show the configuration as a QR code, for the WireGuard app on a phone
@@ -78,7 +79,9 @@ pub struct AddArguments {
     pub public_key: Option<PublicKey>,
     #[command(flatten)]
     pub grant: GrantArguments,
-    /// Have the device send a packet every so many seconds, to stay reachable behind a NAT
+    /// Have the device send a packet every SECS seconds [default: off]
+    ///
+    /// Not needed: the device always begins, and answers find their way.
     #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u16).range(1..))]
     pub keepalive: Option<u16>,
     /// Leave out the preshared key, for clients that have no room for one
@@ -202,13 +205,19 @@ fn add(places: &Places, arguments: AddArguments) -> Outcome {
         say("The picture holds the device's private key: remove it once it is scanned.");
     }
     if shown || to_stdout {
-        print(&added.text)?;
+        print(&added.text).map_err(|_| lost(&added.report.name))?;
     }
     if arguments.qr {
-        print(&drawn(&Code::new(&added.text).map_err(Error::failed)?))?;
+        print(&drawn(&Code::new(&added.text).map_err(Error::failed)?)).map_err(|_| lost(&added.report.name))?;
         say("Scan it with the WireGuard app: + , Create from QR code. It is shown this once.");
     }
     Ok(Exit::Done)
+}
+
+/// The configuration is shown once, and nobody has seen it.
+fn lost(name: &PeerName) -> Error {
+    Error::failed(format_args!("the configuration of {name} could not be shown, and is gone"))
+        .advise(format_args!("Begin again: adit peer revoke {name}, then adit peer add {name}"))
 }
 
 /// A device's rights in a sentence.

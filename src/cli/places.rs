@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::client_config::shell_word;
 use super::outcome::{Error, Exit, io_failed};
 use crate::config::{Config, Places};
 use crate::control::{Client, ClientError, Request, Response};
@@ -47,12 +48,19 @@ pub fn control_socket(places: &Places) -> Result<PathBuf, Error> {
     }
 }
 
-/// Asks the daemon; its refusal is an error.
+/// Asks the daemon; its refusal is an error, and so is that none runs.
 pub fn ask(places: &Places, request: &Request) -> Result<Response, Error> {
-    match Client::connect(&control_socket(places)?)?.ask(request)? {
-        Response::Failed(failed) => Err(failed.into()),
-        response => Ok(response),
-    }
+    ask_if_running(places, request)?.ok_or_else(|| {
+        let message = format!("the daemon of {} is not running", places.config.display());
+        Error::new(Exit::NotRunning, message).advise(format_args!("Start it with: {}", command(places, "serve")))
+    })
+}
+
+/// A command for the person to type, about these places.
+pub fn command(places: &Places, verb: &str) -> String {
+    let usual = own(None).is_ok_and(|own| own == *places);
+    let file = places.config.to_string_lossy();
+    if usual { format!("adit {verb}") } else { format!("adit {verb} --config {}", shell_word(&file)) }
 }
 
 /// Asks the daemon if it runs.

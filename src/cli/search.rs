@@ -5,7 +5,8 @@ use clap::Args;
 use super::outcome::{Exit, Outcome};
 use super::places;
 use super::status::versioned;
-use super::terminal::{Style, print, print_json, say};
+use super::style::Style;
+use super::terminal::{print, print_json, say};
 use super::units::{count, harmless};
 use crate::config::Places;
 use crate::control::{OwnerSearch, Request, Response};
@@ -14,12 +15,12 @@ use crate::search::{Answer, Hit};
 
 /// Search the library here on the server
 ///
-/// Words are ranked: more of them rank higher. "a phrase", -not, +must, a | b, ( ), word*, word~, title:, path:, type:pdf,
-/// after:2025-01 and before: narrow a search. Only root and the daemon's own user may search here, and what they ask is recorded.
+/// Words are ranked: more of them rank higher. Where a word begins with -, put the query into quotes or -- before it. Only root and
+/// the daemon's own user may search here; devices search through the tunnel.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What to look for
-    #[arg(required = true, value_name = "QUERY", allow_hyphen_values = true)]
+    #[arg(required = true, value_name = "QUERY")]
     pub query: Vec<String>,
     /// Show this many results, 1 to 50
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=50))]

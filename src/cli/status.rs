@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::outcome::{Error, Exit, Outcome};
 use super::places;
-use super::terminal::{Style, print, print_json};
+use super::style::Style;
+use super::terminal::{print, print_json};
 use super::units::{bytes, count, harmless, seconds};
 use crate::config::Places;
 use crate::control::{IndexReport, PeerReport, Request, Response, StatusReport};

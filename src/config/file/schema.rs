@@ -65,7 +65,7 @@ impl Config {
 fn read_file(root: &Section, places: &Places) -> Option<Config> {
     root.read("version", (), version);
     let server = read_server(&root.section("server"), places);
-    let collections = read_collections(root, places);
+    let collections = read_collections(root, places, server.as_ref());
     let index = read_index(&root.section("index"));
     let extract = read_extract(&root.section("extract"));
     let limits_section = root.section("limits");
@@ -106,7 +106,7 @@ fn read_server(server: &Section, places: &Places) -> Option<ServerConfig> {
     })
 }
 
-fn read_collections(root: &Section, places: &Places) -> Vec<CollectionConfig> {
+fn read_collections(root: &Section, places: &Places, server: Option<&ServerConfig>) -> Vec<CollectionConfig> {
     let mut collections: Vec<CollectionConfig> = Vec::new();
     for section in root.sections("collection") {
         let name = section.require(
@@ -122,6 +122,9 @@ fn read_collections(root: &Section, places: &Places) -> Vec<CollectionConfig> {
         let (Some(name), Some(path)) = (name, path) else { continue };
         let collection = CollectionConfig { name, path, exclude, hidden, max_file };
         check_against_others(&section, &collection, &collections);
+        if let Some(server) = server {
+            check_for_secrets(&section, &collection, server);
+        }
         collections.push(collection);
     }
     collections
@@ -139,6 +142,22 @@ fn check_against_others(section: &Section, collection: &CollectionConfig, others
         } else if other.path.starts_with(&collection.path) {
             section.error("path", format_args!("the folder of the collection \"{}\" lies within this one", other.name));
         }
+    }
+}
+
+/// What adit keeps to itself must not be among what it makes searchable.
+fn check_for_secrets(section: &Section, collection: &CollectionConfig, server: &ServerConfig) {
+    let secrets = [("the server's private key", &server.key_file), ("adit's own state", &server.state_dir)];
+    for (what, path) in secrets {
+        let Ok(below) = path.strip_prefix(&collection.path) else { continue };
+        let is_dotfile = below.components().any(|component| component.as_os_str().as_encoded_bytes().starts_with(b"."));
+        if collection.hidden || !is_dotfile {
+            let path = path.display();
+            section.error("path", format_args!("{what} ({path}) lies in this folder and would become searchable"));
+        }
+    }
+    if collection.path.starts_with(&server.state_dir) {
+        section.error("path", "this folder lies in adit's own state");
     }
 }
 
