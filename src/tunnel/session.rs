@@ -82,6 +82,8 @@ pub struct Session {
     noise: Option<Noise>,
     /// Whether there are keys to send with.
     live: bool,
+    /// The index of the session that we send with.
+    current: Option<u32>,
     /// When boringtun last looked at the clock.
     ticked: Instant,
     handshake_at: Option<Instant>,
@@ -116,6 +118,7 @@ impl Session {
             config,
             noise: None,
             live: false,
+            current: None,
             ticked: now,
             handshake_at: None,
             unconfirmed: None,
@@ -245,7 +248,7 @@ impl Session {
         let Some(noise) = self.noise.as_mut() else { return Passed::Nothing };
         self.ticked = now;
         let ticked = noise.tick(now, out);
-        self.live = noise.has_session(now);
+        self.live = self.current.is_some() && noise.has_session(now);
         match ticked {
             Ticked::Nothing => Passed::Nothing,
             Ticked::Send(length) => {
@@ -318,6 +321,11 @@ impl Session {
         let Said::Answer(length) = self.receive(now, datagram, answer)? else { return Err(Refusal::Unauthenticated) };
         self.initiation_served_at = Some(now);
         self.unconfirmed = index_in(&answer[4..]);
+        if self.unconfirmed.map(place_of) == self.current.map(place_of) {
+            // So many answers of ours were lost that this one has taken the place of the session in use.
+            self.current = None;
+            self.live = false;
+        }
         // boringtun forgets an attempt of ours when the peer makes one.
         self.due.retry = None;
         self.due.expire = Some(now + REJECT_AFTER + TICK);
@@ -329,6 +337,7 @@ impl Session {
     fn handle_response(&mut self, now: Instant, datagram: &[u8], answer: &mut [u8]) -> Result<Heard, Refusal> {
         let Said::Answer(length) = self.receive(now, datagram, answer)? else { return Err(Refusal::Unauthenticated) };
         self.due.retry = None;
+        self.current = index_in(&datagram[8..]);
         self.mark_established(now);
         self.mark_heard(now);
         self.mark_sent(now);
@@ -337,8 +346,12 @@ impl Session {
 
     /// Whether this data is the first of the session that our answer made.
     fn confirm(&mut self, now: Instant, datagram: &[u8]) -> bool {
+        let index = index_in(&datagram[4..]);
+        let confirmed = self.unconfirmed.is_some() && self.unconfirmed == index;
+        if confirmed || self.current.is_none() {
+            self.current = index;
+        }
         self.live = true;
-        let confirmed = self.unconfirmed.is_some() && self.unconfirmed == index_in(&datagram[4..]);
         if confirmed {
             self.unconfirmed = None;
             self.mark_established(now);
@@ -403,6 +416,11 @@ impl fmt::Debug for Session {
             .field("live", &self.live)
             .finish_non_exhaustive()
     }
+}
+
+/// Where boringtun keeps a session: it has eight places, and gives them out in turn.
+fn place_of(index: u32) -> u32 {
+    index % 8
 }
 
 /// Takes a due time that has come.
