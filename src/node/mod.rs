@@ -155,6 +155,8 @@ pub struct Node {
     shared: Arc<Shared>,
 }
 
+type Timers = BTreeMap<(Instant, PeerId), (Arc<Peer>, WakeReason)>;
+
 /// What streams need of a node too. Locks are taken in this order: directory, a peer's state, any one of the others.
 struct Shared {
     config: NodeConfig,
@@ -166,7 +168,7 @@ struct Shared {
     /// Peers with something to send.
     ready: Mutex<VecDeque<Arc<Peer>>>,
     /// One entry at most per peer, at the time its state is `armed` for.
-    timers: Mutex<BTreeMap<(Instant, PeerId), (Arc<Peer>, WakeReason)>>,
+    timers: Mutex<Timers>,
     events: Mutex<VecDeque<Event>>,
     /// Of streams that have moved.
     wakers: Mutex<Vec<Waker>>,

@@ -283,10 +283,10 @@ impl Session {
                 return passed;
             }
         }
-        if fired(&mut self.due.hear, now) {
-            if let Some(length) = self.begin(now, gate, out) {
-                return Passed::Send(length);
-            }
+        if fired(&mut self.due.hear, now)
+            && let Some(length) = self.begin(now, gate, out)
+        {
+            return Passed::Send(length);
         }
         let keepalive = fired(&mut self.due.keepalive, now);
         if fired(&mut self.due.answer, now) || keepalive {
