@@ -97,19 +97,19 @@ impl Composer {
         self.break_paragraph();
         let start = self.begin();
         self.push(&title);
-        self.mark_heading(level, &title, start, self.text().len());
+        self.mark_heading(level, &title, None, start, self.text().len());
         self.break_paragraph();
     }
 
     /// Notes a heading that stands in the text already, from `start` to `end`. Headings come in the order of the text.
-    pub(super) fn mark_heading(&mut self, level: u8, title: &str, start: usize, end: usize) {
+    pub(super) fn mark_heading(&mut self, level: u8, title: &str, page: Option<u32>, start: usize, end: usize) {
         let Some(title) = tidy(title) else { return };
         if start >= self.text().len() {
             return;
         }
         let end = self.text().floor_char_boundary(end);
         self.marks.push(Mark { start, end, kind: MarkKind::Heading(title.clone()) });
-        self.mark_outline(level, &title, None, start);
+        self.mark_outline(level, &title, page, start);
     }
 
     /// Notes an entry of the outline alone.

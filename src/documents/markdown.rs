@@ -12,7 +12,7 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
     let mut composer = Composer::source(text, limits.max_text);
     let outline = read_outline(composer.text());
     for heading in &outline.headings {
-        composer.mark_heading(heading.level, &heading.title, heading.start, heading.end);
+        composer.mark_heading(heading.level, &heading.title, None, heading.start, heading.end);
     }
     let topmost = || outline.headings.iter().min_by_key(|heading| heading.level).map(|heading| heading.title.clone());
     let metadata = composer.metadata();

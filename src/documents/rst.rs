@@ -9,7 +9,7 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
     let mut composer = Composer::source(decode(bytes, None), limits.max_text);
     let titles = titles(composer.text());
     for title in &titles {
-        composer.mark_heading(title.level, &title.text, title.start, title.end);
+        composer.mark_heading(title.level, &title.text, None, title.start, title.end);
     }
     let author = field(composer.text(), "author");
     let date = field(composer.text(), "date");

@@ -75,7 +75,8 @@ mod tests {
         assert_eq!(away(&remembered, &walk), ["nas/", "usb/"]);
         let stamp = crate::documents::Stamp::NONE;
         let copied = vec![crate::documents::Found { path: "nas/letter.txt".into(), stamp }];
-        assert_eq!(away(&remembered, &Walk { files: copied, ..walk }), ["usb/"]);
+        let walk = Walk { mounts: mounts(&[("", 1), ("sd/", 9)]), files: copied, ..Walk::default() };
+        assert_eq!(away(&remembered, &walk), ["usb/"]);
         let walk = Walk { mounts: mounts(&[("", 2)]), empty_mounts: vec!["".into()], ..Walk::default() };
         assert_eq!(away(&mounts(&[("", 1)]), &walk), [""]);
         assert_eq!(away(&mounts(&[("", 2)]), &walk), [""; 0]);

@@ -1,20 +1,21 @@
 //! PDF: page by page, so that every passage knows its page; bookmarks, or else what looks like headings, are the outline.
 
+mod bookmarks;
+
 use std::ops::ControlFlow;
 
 use jiff::Timestamp;
-use unpdf::model::OutlineItem;
 use unpdf::{Block, ErrorMode, Page, PageSelection, PageStreamOptions, ParseEvent, ParseOptions, PdfParser};
 
+use self::bookmarks::{Bookmarks, Sighting};
 use super::Extracted;
 use super::compose::{Composer, tidy};
 use super::extract::{ExtractLimits, Refusal};
 use super::format::pdf_start;
-use crate::limits::{OUTLINE_DEPTH, OUTLINE_ENTRIES};
 
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, Refusal> {
     let parser = open(bytes)?;
-    let mut reading = Reading { composer: Composer::new(limits.max_text), bookmarks: Vec::new(), lost: 0 };
+    let mut reading = Reading { composer: Composer::new(limits.max_text), bookmarks: Bookmarks::default(), lost: 0 };
     let outcome = parser.for_each_page(page_options(), |event| reading.take(event));
     reading.finish(outcome.err())
 }
@@ -56,26 +57,16 @@ fn page_options() -> PageStreamOptions {
 
 struct Reading {
     composer: Composer,
-    /// Bookmarks in order, flat.
-    bookmarks: Vec<Bookmark>,
+    bookmarks: Bookmarks,
     /// Pages that could not be read.
     lost: u32,
-}
-
-struct Bookmark {
-    level: u8,
-    title: String,
-    page: Option<u32>,
-    found: bool,
 }
 
 impl Reading {
     fn take(&mut self, event: ParseEvent) -> ControlFlow<()> {
         match event {
             ParseEvent::DocumentStart { metadata, page_count, outline, .. } => {
-                for item in outline.iter().flat_map(|outline| &outline.items) {
-                    self.bookmark(item, 1);
-                }
+                self.bookmarks = Bookmarks::new(&outline.unwrap_or_default().items);
                 let into = self.composer.metadata();
                 into.pages = Some(page_count);
                 into.title = metadata.title.as_deref().and_then(real_title);
@@ -95,29 +86,11 @@ impl Reading {
         }
     }
 
-    fn bookmark(&mut self, item: &OutlineItem, level: u8) {
-        if self.bookmarks.len() >= OUTLINE_ENTRIES || level > OUTLINE_DEPTH {
-            return;
-        }
-        if let Some(title) = tidy(&item.title) {
-            self.bookmarks.push(Bookmark { level, title, page: item.page, found: false });
-        }
-        for child in &item.children {
-            self.bookmark(child, level + 1);
-        }
-    }
-
     fn page(&mut self, page: &Page) {
         self.composer.page(page.number);
         let start = self.composer.text().len();
         for block in &page.elements {
-            let mut text = String::new();
-            block.append_plain_text(&mut text);
-            let heading = match block {
-                Block::Paragraph(paragraph) => paragraph.heading_level(),
-                _ => None,
-            };
-            self.block(&text, heading, page.number);
+            self.block(block, page.number);
             self.composer.break_paragraph();
         }
         if self.composer.text()[start..].trim().is_empty() && !self.composer.is_full() {
@@ -125,38 +98,32 @@ impl Reading {
         }
     }
 
-    /// A block of a page. Where a document has bookmarks, they alone are headings: what a large font says is a guess.
-    fn block(&mut self, text: &str, heading: Option<u8>, page: u32) {
-        let candidate = self
-            .bookmarks
-            .iter()
-            .position(|bookmark| !bookmark.found && bookmark.page == Some(page) && heads(text, &bookmark.title));
-        match (candidate, heading) {
-            (Some(at), _) => {
-                let (level, title) = (self.bookmarks[at].level, self.bookmarks[at].title.clone());
-                self.bookmarks[at].found = true;
-                self.headed(text, level, &title, page);
-            }
-            (None, Some(level)) if self.bookmarks.is_empty() => self.headed(text, level, text, page),
-            _ => self.composer.push(text.trim()),
+    /// Where a document has bookmarks, they alone are headings: what a large font says is a guess.
+    fn block(&mut self, block: &Block, page: u32) {
+        let mut text = String::new();
+        block.append_plain_text(&mut text);
+        let text = text.trim();
+        if text.is_empty() {
+            return;
         }
-    }
-
-    fn headed(&mut self, text: &str, level: u8, title: &str, page: u32) {
+        let level = match block {
+            Block::Paragraph(paragraph) => paragraph.heading_level(),
+            _ => None,
+        };
         let start = self.composer.begin();
-        self.composer.push(text.trim());
-        let only_title = text.split_whitespace().count() == title.split_whitespace().count();
-        let end = if only_title { self.composer.text().len() } else { start + title.len() };
-        self.composer.mark_heading(level, title, start, end);
-        if let Some(entry) = self.composer.metadata().outline.last_mut() {
-            entry.page = Some(page);
+        self.composer.push(text);
+        let end = self.composer.text().len();
+        match level {
+            Some(level) if self.bookmarks.is_empty() => {
+                self.composer.mark_heading(level, text, Some(page), start, end);
+            }
+            _ => self.bookmarks.see(text, Sighting { start, end, page, is_heading: level.is_some() }),
         }
     }
 
     fn finish(mut self, error: Option<unpdf::Error>) -> Result<Extracted, Refusal> {
         let has_text = !self.composer.text().trim().is_empty();
-        let metadata = self.composer.metadata();
-        let pages = metadata.pages.unwrap_or(0);
+        let pages = self.composer.metadata().pages.unwrap_or(0);
         if !has_text {
             return Err(match error {
                 Some(error) => refusal(error),
@@ -165,42 +132,13 @@ impl Reading {
                 None => Refusal::Scan { pages },
             });
         }
-        self.add_missing_bookmarks();
+        self.bookmarks.settle(&mut self.composer);
         let mut extracted = self.composer.finish();
         if extracted.title.is_none() {
             extracted.title = extracted.outline.iter().find(|entry| entry.level == 1).map(|entry| entry.title.clone());
         }
         Ok(extracted)
     }
-
-    /// Bookmarks whose words do not stand on their page point to its beginning.
-    fn add_missing_bookmarks(&mut self) {
-        if self.bookmarks.iter().all(|bookmark| bookmark.found) {
-            return;
-        }
-        let starts = self.composer.page_starts();
-        let end = self.composer.text().len();
-        let found = std::mem::take(&mut self.composer.metadata().outline);
-        let mut found = found.into_iter();
-        for bookmark in std::mem::take(&mut self.bookmarks) {
-            if bookmark.found {
-                self.composer.metadata().outline.extend(found.next());
-            } else {
-                let page = bookmark.page.and_then(|page| starts.get(&page).copied());
-                self.composer.mark_outline(bookmark.level, &bookmark.title, bookmark.page, page.unwrap_or(end));
-            }
-        }
-    }
-}
-
-/// Whether a block begins with these words, whatever the white space and case.
-fn heads(text: &str, title: &str) -> bool {
-    let mut words = text.split_whitespace();
-    title.split_whitespace().all(|word| {
-        words.next().is_some_and(|other| {
-            other.chars().flat_map(char::to_lowercase).eq(word.chars().flat_map(char::to_lowercase))
-        })
-    })
 }
 
 /// A title that a person gave, not the name of a file or of a program.
@@ -231,12 +169,5 @@ mod tests {
         ] {
             assert_eq!(real_title(title).as_deref(), expected, "{title}");
         }
-    }
-
-    #[test]
-    fn a_bookmark_is_found_by_the_words_that_begin_a_block() {
-        assert!(heads("3  Weekly\nChecks", "3 weekly checks"));
-        assert!(heads("Weekly checks and more", "Weekly Checks"));
-        assert!(!heads("Weekly", "Weekly Checks"));
     }
 }
