@@ -260,11 +260,14 @@ pub const WRITER_BYTES_PER_THREAD: usize = 15_000_000;
 /// Part of an index segment that may be deleted documents; with more it is written anew without them, so that deleted text goes.
 pub const DELETED_BEFORE_MERGE: f32 = 0.2;
 
-/// Bytes of a question that are read: a long paragraph.
-pub const QUERY_BYTES: usize = 2000;
+/// Bytes of a question that are read: a page, since agents paste whole abstracts.
+pub const QUERY_BYTES: usize = 8000;
 
-/// Words of a question that are looked for.
-pub const QUERY_WORDS: usize = 64;
+/// Words of a question that are read.
+pub const QUERY_WORDS: usize = 1000;
+
+/// Different words of a question that count for the score: the rarest, which bounds the work of a pasted page.
+pub const QUERY_LEAVES: usize = 64;
 
 /// Brackets within brackets that are followed.
 pub const QUERY_NESTING: usize = 8;
@@ -295,3 +298,6 @@ pub const TIERS: u32 = 25;
 
 /// Words with typos are looked for where fewer documents than these hold the exact ones.
 pub const FUZZY_BELOW: u64 = 10;
+
+/// Parts of a question of which it is said that they were not used.
+pub const QUERY_UNUSED: usize = 10;

@@ -17,7 +17,7 @@ use super::stored::{self, Location};
 use super::text::{Tongue, folded};
 use super::types::{Answer, Hit, SearchRequest, SortKey};
 use super::view::{Part, Statistics, View};
-use crate::limits::{FUZZY_BELOW, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
+use crate::limits::{FUZZY_BELOW, QUERY_LEAVES, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
 
 /// The smallest room of a snippet, in bytes: fewer would not show what was hit.
 const SNIPPET_LEAST: usize = 160;
@@ -148,8 +148,9 @@ impl<'a> Search<'a> {
         pass: Pass,
         before: Option<&Search>,
     ) -> Result<Search<'a>, LibraryError> {
-        let plan = plan(view, asked, request.match_all, pass)?;
+        let mut plan = plan(view, asked, request.match_all, pass)?;
         let statistics = Statistics::new(view, plan.leaves.iter().flat_map(|leaf| leaf.all_terms()))?;
+        plan.keep_rarest(QUERY_LEAVES, |leaf| leaf.terms.iter().map(|term| statistics.frequency(term)).sum());
         let (condition, covered) = beyond_candidates(&plan);
         let mut search = Search {
             view,

@@ -77,10 +77,10 @@ pub(super) fn best(
 fn query(plan: &Plan) -> BooleanQuery {
     let mut parts: Vec<(Occur, Box<dyn Query>)> = Vec::new();
     let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs));
-    for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
-        parts.extend(leaf.terms.iter().map(|word| (Occur::Should, term(word) as Box<dyn Query>)));
-        for (terms, weight) in [(&leaf.titles, TITLE_WEIGHT), (&leaf.names, NAME_WEIGHT)] {
-            let boosted = |word| Box::new(BoostQuery::new(term(word), weight)) as Box<dyn Query>;
+    for (at, leaf) in plan.leaves.iter().enumerate().filter(|(_, leaf)| leaf.scores) {
+        let times = plan.times(at) as f32;
+        for (terms, weight) in [(&leaf.terms, 1.0), (&leaf.titles, TITLE_WEIGHT), (&leaf.names, NAME_WEIGHT)] {
+            let boosted = |word| Box::new(BoostQuery::new(term(word), times * weight)) as Box<dyn Query>;
             parts.extend(terms.iter().map(|word| (Occur::Should, boosted(word))));
         }
         let phrase = |phrase: &Vec<(usize, Term)>| Box::new(PhraseQuery::new_with_offset(phrase.clone()));

@@ -16,11 +16,16 @@ use crate::limits::QUERY_TONGUES;
 /// Longest run of a spaceless script, in characters, that is looked for as it stands; a longer one is several words.
 const RUN_AS_WORD: usize = 4;
 
+/// A question of more words is a text that somebody pasted, in which quotes are the author's and demand nothing.
+const PROSE_WORDS: usize = 24;
+
 /// What is to be looked up.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) leaves: Vec<Leaf>,
     pub(super) condition: Condition,
+    /// Leaves that score, in the question's order; one that is repeated stands in it as often.
+    pub(super) sequence: Vec<usize>,
     pub(super) unused: Vec<String>,
     /// Whether a second pass with typos could find more.
     pub(super) can_be_fuzzy: bool,
@@ -93,6 +98,7 @@ pub(super) fn plan(view: &View, ask: &Ask, match_all: bool, pass: Pass) -> Resul
         fields: &part.shelf.fields,
         tongues: tongues(view),
         match_all,
+        is_prose: ask.words > PROSE_WORDS,
         pass,
         drop_common: has_uncommon(&ask.clauses),
         common: Vec::new(),
@@ -124,7 +130,7 @@ fn has_uncommon(clauses: &[Clause]) -> bool {
 
 fn uncommon(node: &Node) -> bool {
     match node {
-        Node::Word(word) => word.form != Form::Plain || word.place == Where::Title || !is_common(&folded(&word.text)),
+        Node::Word(word) => word.form != Form::Plain || word.place == Where::Title || !is_common(&word.text),
         Node::Phrase { .. } => true,
         Node::Any(nodes) => nodes.iter().any(uncommon),
         Node::Group(clauses) => has_uncommon(clauses),
@@ -137,6 +143,7 @@ struct Planner<'a> {
     fields: &'a Fields,
     tongues: Vec<Tongue>,
     match_all: bool,
+    is_prose: bool,
     pass: Pass,
     drop_common: bool,
     common: Vec<String>,
@@ -152,7 +159,7 @@ impl Planner<'_> {
                 all.push(Condition::Not(Box::new(self.node(&clause.node, false)?)));
                 continue;
             }
-            let demanded = clause.sign == Sign::Must || demands(&clause.node) || self.match_all;
+            let demanded = clause.sign == Sign::Must || demands(&clause.node, self.is_prose) || self.match_all;
             if !demanded && self.is_dropped(&clause.node) {
                 continue;
             }
@@ -174,7 +181,7 @@ impl Planner<'_> {
 
     fn is_dropped(&mut self, node: &Node) -> bool {
         let Node::Word(Word { text, form: Form::Plain, place: Where::Anywhere }) = node else { return false };
-        let dropped = self.drop_common && is_common(&folded(text));
+        let dropped = self.drop_common && is_common(text);
         if dropped && !self.common.contains(text) {
             self.common.push(text.clone());
         }
@@ -184,6 +191,7 @@ impl Planner<'_> {
     fn node(&mut self, node: &Node, scores: bool) -> Result<Condition, LibraryError> {
         match node {
             Node::Word(word) => self.word(word, scores),
+            Node::Phrase { text, place } if self.is_prose && *place == Where::Anywhere => self.emphasis(text, scores),
             Node::Phrase { text, place } => Ok(self.phrase(text, *place, scores)),
             Node::Any(nodes) => {
                 let nodes = nodes.iter().map(|node| self.node(node, scores)).collect::<Result<_, _>>()?;
@@ -289,6 +297,17 @@ impl Planner<'_> {
         all_of(conditions)
     }
 
+    /// What stands in quotes within a long text: words, the better if they stand together.
+    fn emphasis(&mut self, text: &str, scores: bool) -> Result<Condition, LibraryError> {
+        let mut conditions = vec![self.phrase(text, Where::Anywhere, scores)];
+        let words = text.split_whitespace().filter(|word| !is_common(word) && pieces(word).next().is_some());
+        for word in words.collect::<Vec<_>>() {
+            let word = Word { text: word.replace('*', ""), form: Form::Plain, place: Where::Anywhere };
+            conditions.push(self.word(&word, scores)?);
+        }
+        Ok(one_of(conditions))
+    }
+
     fn sequence(&self, words: &[(usize, &str)], scores: bool) -> Leaf {
         let plain: Vec<String> = words.iter().map(|(_, word)| folded(word)).collect();
         let terms =
@@ -346,11 +365,47 @@ impl Planner<'_> {
 
     fn leaf(&mut self, leaf: Leaf) -> Condition {
         let same = self.plan.leaves.iter().position(|known| *known == leaf);
+        let scores = leaf.scores;
         let at = same.unwrap_or_else(|| {
             self.plan.leaves.push(leaf);
             self.plan.leaves.len() - 1
         });
+        if scores {
+            self.plan.sequence.push(at);
+        }
         Condition::Leaf(at)
+    }
+}
+
+impl Plan {
+    /// How often the question says what this leaf stands for.
+    pub(super) fn times(&self, leaf: usize) -> usize {
+        self.sequence.iter().filter(|&&at| at == leaf).count()
+    }
+
+    /// Neighbours in the question, each pair once.
+    pub(super) fn neighbours(&self) -> Vec<(usize, usize)> {
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
+        for pair in self.sequence.windows(2).map(|pair| (pair[0], pair[1])) {
+            if pair.0 != pair.1 && !pairs.contains(&pair) {
+                pairs.push(pair);
+            }
+        }
+        pairs
+    }
+
+    /// Of a long question only the rarest words score; the others would cost the most and tell the least.
+    pub(super) fn keep_rarest(&mut self, most: usize, frequency: impl Fn(&Leaf) -> u64) {
+        let mut scoring: Vec<usize> = (0..self.leaves.len()).filter(|&at| self.leaves[at].scores).collect();
+        if scoring.len() <= most {
+            return;
+        }
+        scoring.sort_by_key(|&at| (frequency(&self.leaves[at]), at));
+        for &at in &scoring[most..] {
+            self.leaves[at].scores = false;
+        }
+        self.sequence.retain(|&at| self.leaves[at].scores);
+        self.unused.push(format!("the most frequent words: of a long question the {most} rarest count"));
     }
 }
 
@@ -382,11 +437,12 @@ impl Leaf {
     }
 }
 
-/// Whether a part is demanded without a `+`: quotes, fields and properties are.
-fn demands(node: &Node) -> bool {
+/// Whether a part is demanded without a `+`: quotes (but in a long text), fields and properties are.
+fn demands(node: &Node, is_prose: bool) -> bool {
     match node {
         Node::Word(word) => word.place == Where::Title,
-        Node::Phrase { .. } | Node::Filter(_) => true,
+        Node::Phrase { place, .. } => *place == Where::Title || !is_prose,
+        Node::Filter(_) => true,
         Node::Any(nodes) => nodes.iter().all(|node| matches!(node, Node::Filter(_))),
         Node::Group(_) => false,
     }

@@ -17,13 +17,13 @@ pub(super) const TITLE_WEIGHT: f32 = 0.2;
 /// What a word in the file's name adds.
 pub(super) const NAME_WEIGHT: f32 = 0.3;
 /// What words near each other add.
-const NEAR_WEIGHT: f64 = 0.3;
+const NEAR_WEIGHT: f64 = 0.5;
 /// How far apart neighbours of the question may stand, in words.
 const NEAR_WORDS: u32 = 8;
 /// How soon repetition of a word stops to count.
-const K1: f64 = 1.2;
+const K1: f64 = 1.5;
 /// How much a passage's length counts.
-const B: f64 = 0.75;
+const B: f64 = 0.7;
 /// Positions of a word in a passage that are looked at.
 const POSITIONS: usize = 256;
 
@@ -45,12 +45,11 @@ pub(super) fn rescore(
     statistics: &Statistics,
     candidates: &mut [Candidate],
 ) -> Result<(), LibraryError> {
-    let leaves: Vec<&Leaf> = plan.leaves.iter().filter(|leaf| leaf.scores).collect();
     candidates.sort_unstable_by_key(|candidate| (candidate.part, candidate.segment, candidate.doc));
     for group in candidates.chunk_by_mut(|a, b| (a.part, a.segment) == (b.part, b.segment)) {
         let part = &view.parts[group[0].part as usize];
         let segment = part.snapshot.searcher.segment_reader(group[0].segment);
-        rescore_segment(part, segment, &leaves, statistics, group).map_err(|error| part.error(error))?;
+        rescore_segment(part, segment, plan, statistics, group).map_err(|error| part.error(error))?;
     }
     candidates.sort_unstable_by(|a, b| b.cmp(a));
     Ok(())
@@ -59,26 +58,34 @@ pub(super) fn rescore(
 fn rescore_segment(
     part: &Part,
     segment: &SegmentReader,
-    leaves: &[&Leaf],
+    plan: &Plan,
     statistics: &Statistics,
     group: &mut [Candidate],
 ) -> tantivy::Result<()> {
     let docs: Vec<DocId> = group.iter().map(|candidate| candidate.doc).collect();
-    let mut evidence: Vec<Vec<Evidence>> = Vec::with_capacity(leaves.len());
-    for leaf in leaves {
-        evidence.push(gather(part, segment, leaf, statistics, &docs)?);
+    let mut evidence: Vec<(f64, Vec<Evidence>)> = Vec::with_capacity(plan.leaves.len());
+    for (at, leaf) in plan.leaves.iter().enumerate() {
+        let found = if leaf.scores { gather(part, segment, leaf, statistics, &docs)? } else { Vec::new() };
+        evidence.push((plan.times(at) as f64, found));
     }
-    let weights: Vec<f64> = leaves.iter().map(|leaf| idf(&leaf.terms, statistics)).collect();
+    let rarer = |a: usize, b: usize| {
+        let weight = |at: usize| idf(&plan.leaves[at].terms, statistics);
+        weight(a).min(weight(b))
+    };
+    let neighbours: Vec<(usize, usize, f64)> =
+        plan.neighbours().into_iter().map(|(a, b)| (a, b, rarer(a, b))).collect();
     for (at, candidate) in group.iter_mut().enumerate() {
         let mut score = 0.0;
-        for leaf in &evidence {
-            let found = &leaf[at];
-            score +=
-                found.text + f64::from(TITLE_WEIGHT) * found.title + f64::from(NAME_WEIGHT) * found.name + found.phrase;
+        for (times, found) in evidence.iter().filter(|(_, found)| !found.is_empty()) {
+            let found = &found[at];
+            score += times
+                * (found.text
+                    + f64::from(TITLE_WEIGHT) * found.title
+                    + f64::from(NAME_WEIGHT) * found.name
+                    + found.phrase);
         }
-        for (first, pair) in evidence.windows(2).enumerate() {
-            let near = nearness(&pair[0][at].positions, &pair[1][at].positions);
-            let weight = weights[first].min(weights[first + 1]);
+        for &(first, second, weight) in &neighbours {
+            let near = nearness(&evidence[first].1[at].positions, &evidence[second].1[at].positions);
             score += NEAR_WEIGHT * weight * near / (near + 1.0);
         }
         candidate.score = ((score * 10_000.0).round() / 10_000.0) as f32;

@@ -170,7 +170,7 @@ fn documents_without_passages_or_with_huge_ones_are_kept() {
     let mut scan = extracted("");
     (scan.passages, scan.empty_pages) = (Vec::new(), 3);
     writer.put("scanned letter.pdf", Format::Pdf, stamp("s", 1), &scan).unwrap();
-    let long = format!("{} needle {}", "x".repeat(100_000), "word ".repeat(2_000_000));
+    let long = format!("{} needle {}", "x".repeat(100_000), "word ".repeat(300_000));
     let mut whole = extracted(&long);
     whole.passages.clear();
     writer.put("long.txt", Format::Text, stamp("l", 1), &whole).unwrap();

@@ -7,6 +7,8 @@ use crate::documents::Format;
 pub(in crate::search) struct Ask {
     /// Its parts, beside each other.
     pub(in crate::search) clauses: Vec<Clause>,
+    /// How many words were typed.
+    pub(in crate::search) words: usize,
     /// What was not used, and why; for the person.
     pub(in crate::search) unused: Vec<String>,
 }

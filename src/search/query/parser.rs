@@ -11,7 +11,7 @@ use super::ast::{Ask, Clause, Filter, Form, Node, Sign, Where, Word};
 use super::date::moment;
 use super::lexer::{Field, Token, tokens};
 use crate::documents::{Format, clean};
-use crate::limits::{QUERY_BYTES, QUERY_NESTING, QUERY_WORDS};
+use crate::limits::{QUERY_BYTES, QUERY_NESTING, QUERY_UNUSED, QUERY_WORDS};
 use crate::search::text::pieces;
 
 /// The question that a person typed.
@@ -30,7 +30,13 @@ pub(in crate::search) fn parse(typed: &str) -> Ask {
     if parser.words > QUERY_WORDS {
         parser.unused.push(format!("everything after the first {QUERY_WORDS} words: the question is too long"));
     }
-    Ask { clauses, unused: parser.unused }
+    let mut unused = Vec::new();
+    for reason in parser.unused {
+        if unused.len() < QUERY_UNUSED && !unused.contains(&reason) {
+            unused.push(reason);
+        }
+    }
+    Ask { clauses, words: parser.words, unused }
 }
 
 struct Parser {
@@ -277,7 +283,7 @@ mod tests {
             ("word after:soon", "not a date"),
             ("a | -b", "alternative"),
             ("!!! a", "no letter"),
-            (&"a ".repeat(QUERY_BYTES), "first 2000 bytes"),
+            (&"a ".repeat(QUERY_BYTES), "first 8000 bytes"),
             (&"(".repeat(50), "nested deeper"),
             (&"ab ".repeat(QUERY_WORDS + 1), "words"),
         ] {
