@@ -19,3 +19,5 @@ mod init;
 mod odd;
 #[path = "cli/peer.rs"]
 mod peer;
+#[path = "cli/up.rs"]
+mod up;

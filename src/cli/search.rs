@@ -70,7 +70,9 @@ fn shown(hit: &Hit, style: Style) -> String {
         title.push_str(&format!(" › {}", one_line(heading)));
     }
     let mark = if hit.fuzzy { style.faint("  (similar words)") } else { String::new() };
-    let snippet: String = highlighted(hit, style).lines().map(|line| format!("    {line}\n")).collect();
+    let snippet = highlighted(hit, style);
+    let lines = snippet.lines().filter(|line| !line.trim().is_empty());
+    let snippet: String = lines.map(|line| format!("    {line}\n")).collect();
     format!("{file}{place}  {title}{mark}\n{snippet}")
 }
 

@@ -111,9 +111,10 @@ pub fn index_line(index: &IndexReport) -> String {
     if index.failed > 0 {
         parts.push(format!("{} unreadable", count(index.failed, "file")));
     }
-    let doing = match index.activity.as_str() {
-        "" => format!("as of {} ago", seconds(index.age_seconds)),
-        activity => harmless(activity),
+    let doing = match (index.activity.as_str(), index.age_seconds) {
+        ("", Some(age)) => format!("as of {} ago", seconds(age)),
+        ("", None) => "not yet compared with the folders".to_owned(),
+        (activity, _) => harmless(activity),
     };
     format!("{}; {doing}", parts.join(", "))
 }
@@ -182,7 +183,13 @@ pub mod tests {
                     ..peer()
                 },
             ],
-            index: IndexReport { documents: 1204, passages: 1, failed: 2, age_seconds: 12, ..IndexReport::default() },
+            index: IndexReport {
+                documents: 1204,
+                passages: 1,
+                failed: 2,
+                age_seconds: Some(12),
+                ..IndexReport::default()
+            },
             counters: Map::new(),
             warnings: vec!["the clock jumped".to_owned()],
         }

@@ -265,21 +265,24 @@ fn show_progress(running: Arc<Running>) {
     let bar = ProgressBar::no_length();
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {msg}");
     bar.set_style(style.expect("the template is a literal"));
-    let mut last = running.status().index;
-    while !running.is_stopping() && (last.round > last.done || last.pending > 0 || !last.activity.is_empty()) {
-        bar.set_length(last.round);
-        bar.set_position(last.done);
-        bar.set_message(last.activity.clone());
+    loop {
+        let progress = running.indexer.progress();
+        if progress.is_idle() || running.is_stopping() {
+            break;
+        }
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        bar.set_message(progress.activity());
         thread::sleep(REDRAWN_EVERY);
-        last = running.status().index;
     }
     bar.finish_and_clear();
     if running.is_stopping() {
         return;
     }
-    say(format_args!("serving: {}", index_line(&last)));
-    if last.failed > 0 {
-        say(format_args!("{} could not be read; `adit index failures` says why", count(last.failed, "file")));
+    let index = running.status().index;
+    say(format_args!("serving: {}", index_line(&index)));
+    if index.failed > 0 {
+        say(format_args!("{} could not be read; `adit index failures` says why", count(index.failed, "file")));
     }
     say("Ctrl-C stops it.");
 }

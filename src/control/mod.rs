@@ -248,8 +248,8 @@ pub struct IndexReport {
     pub pending: u64,
     /// Files that could not be read.
     pub failed: u64,
-    /// Seconds since the index last agreed with the folders.
-    pub age_seconds: u64,
+    /// Seconds since the oldest index last agreed with its folder; none where one never has.
+    pub age_seconds: Option<u64>,
     /// What the indexer is doing, in a word or two; empty when idle.
     pub activity: String,
     /// Files done in the present round.

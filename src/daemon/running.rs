@@ -23,7 +23,7 @@ use crate::key::PublicKey;
 use crate::link::Link;
 use crate::name::CollectionName;
 use crate::node::{NodePeer, PeerStatus};
-use crate::search::{Library, LibraryError, SearchRequest};
+use crate::search::{CollectionStatus, Library, LibraryError, SearchRequest};
 
 /// Characters that the snippets of an owner's search may take: a screenful.
 const OWNER_SNIPPETS: usize = 8_000;
@@ -151,10 +151,16 @@ pub fn index_report(library: &Library) -> IndexReport {
         documents: collections.iter().map(|it| it.documents).sum(),
         passages: collections.iter().map(|it| it.passages).sum(),
         failed: collections.iter().map(|it| it.failed).sum(),
-        age_seconds: 0,
+        age_seconds: age_seconds(&collections),
         collections,
         ..IndexReport::default()
     }
+}
+
+/// Seconds since the oldest index agreed with its folder.
+fn age_seconds(collections: &[CollectionStatus]) -> Option<u64> {
+    let oldest = collections.iter().map(|it| it.agreed).min().flatten()?;
+    Some(Timestamp::now().duration_since(oldest).as_secs().max(0).unsigned_abs())
 }
 
 /// The owner's own search.

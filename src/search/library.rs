@@ -164,6 +164,7 @@ fn status(part: &Part) -> CollectionStatus {
         passages: totals.passages,
         failed: part.entries().filter(|entry| !entry.is_searchable()).count() as u64,
         text_bytes: totals.text_bytes,
+        agreed: part.shelf.agreed(),
     }
 }
 

@@ -239,4 +239,6 @@ pub struct CollectionStatus {
     pub failed: u64,
     /// Bytes of text.
     pub text_bytes: u64,
+    /// When the index last agreed with its folder.
+    pub agreed: Option<Timestamp>,
 }

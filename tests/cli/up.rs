@@ -1,0 +1,131 @@
+use std::fs::{self, File};
+use std::net::UdpSocket;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use adit::config::wireguard::DeviceConfig;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::home::Home;
+
+/// How long a test waits for what must come about. Nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `adit up …` in the foreground; what it says goes to the files `stdout` and `stderr`.
+struct Up<'a> {
+    home: &'a Home,
+    child: Child,
+}
+
+impl<'a> Up<'a> {
+    /// Starts it in `folder` and waits until everything is indexed.
+    fn start(home: &'a Home, folder: &Path, arguments: &[&str]) -> Up<'a> {
+        let mut command = home.command(["up"].iter().chain(arguments));
+        command.current_dir(folder);
+        command.stdout(File::create(home.path("stdout")).unwrap()).stderr(File::create(home.path("stderr")).unwrap());
+        let up = Up { home, child: command.spawn().unwrap() };
+        up.wait("it serves", || home.read("stderr").contains("Ctrl-C stops it."));
+        up
+    }
+
+    fn wait(&self, what: &str, condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition() {
+            assert!(Instant::now() < deadline, "never came about: {what}\n{}", self.home.read("stderr"));
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Ctrl-C.
+    fn interrupt(mut self) -> ExitStatus {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> String {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn device(home: &Home, name: &str) -> DeviceConfig {
+    assert_eq!(home.mode(name), 0o600);
+    home.read(name).parse().unwrap()
+}
+
+#[test]
+fn from_nothing_to_an_answer_and_again_from_there() {
+    let home = Home::new();
+    let listen = free_address();
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &listen, "--endpoint", "home.example.org"]);
+
+    let found: Value = serde_json::from_str(&home.run(["search", "hums", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!(found["results"][0]["path"], "pump.md");
+    let (phone, local) = (device(&home, "phone.conf"), device(&home, "adit/keys/this-machine.conf"));
+    assert!(phone.endpoint.starts_with("home.example.org:"), "{}", phone.endpoint);
+    assert_eq!(local.endpoint, listen);
+    let said = home.read("stdout");
+    for words in [
+        home.path("phone.conf").to_str().unwrap(),
+        &format!("http://{}/", phone.server_addresses[0]),
+        &format!("claude mcp add --scope user --transport http adit http://{}/mcp", phone.server_addresses[0]),
+        &format!("bridge {}", home.path("adit/keys/this-machine.conf").display()),
+    ] {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    assert!(!said.contains(phone.private_key.to_base64().as_str()));
+
+    let again = home.run(["up"]).succeeds();
+    assert!(again.stderr.contains("serves already"), "{}", again.stderr);
+    let ended = up.interrupt();
+    assert!(ended.success(), "{ended} {:?}", ended.signal());
+    assert!(!home.exists("adit/state/control.sock"));
+
+    let files = ["adit/adit.toml", "adit/keys/server.key", "adit/keys/this-machine.conf", "phone.conf"];
+    let before: Vec<_> = files.iter().map(|file| home.read(file)).collect();
+    fs::create_dir(home.path("more")).unwrap();
+    fs::write(home.path("more/quince.md"), "# Quince\n").unwrap();
+    let up = Up::start(&home, home.root(), &["docs", "fruit=more"]);
+    let found: Value = serde_json::from_str(&home.run(["search", "quince", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!(found["results"][0]["collection"], "fruit");
+    assert!(home.read("stdout").contains("Another one:  adit peer add NAME --qr"), "{}", home.read("stdout"));
+    assert!(up.interrupt().success());
+    for (file, before) in files.iter().zip(before) {
+        assert!(home.read(file).starts_with(&before), "{file} has changed");
+    }
+}
+
+#[test]
+fn no_key_is_left_where_it_would_be_searchable() {
+    let home = Home::new();
+    let up = Up::start(&home, &home.path("docs"), &[".", "--listen", &free_address()]);
+    device(&home, "adit/keys/phone.conf");
+    assert_eq!(fs::read_dir(home.path("docs")).unwrap().count(), 1);
+    assert!(up.interrupt().success());
+}
+
+#[test]
+fn what_cannot_be_served_is_said_and_what_was_made_is_kept() {
+    let home = Home::new();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let run = home.run(["up", "docs", "--listen", &listen]);
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("in use"), "{}", run.stderr);
+    let phone = home.read("phone.conf");
+    drop(taken);
+    let up = Up::start(&home, home.root(), &[]);
+    assert!(up.interrupt().success());
+    assert_eq!(home.read("phone.conf"), phone);
+}
