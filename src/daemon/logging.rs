@@ -2,24 +2,30 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging. A second call (in a process that serves twice, as tests do) leaves the first in force.
 pub fn start(config: &LogConfig) {
-    let level = LevelFilter::from_level(config.level);
-    let base = fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // The level is for what adit says. The libraries speak of their own workings, a request each: only their warnings count.
+    let libraries = LevelFilter::from_level(config.level.min(tracing::Level::WARN));
+    let filter = Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), config.level);
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let _ = match config.format {
-        LogFormat::Json => base.json().try_init(),
-        LogFormat::Journald => base.event_format(Journal).try_init(),
-        LogFormat::Auto if journal => base.event_format(Journal).try_init(),
-        LogFormat::Auto | LogFormat::Text => base.with_ansi(colours()).try_init(),
+    let lines = || fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
+        LogFormat::Json => lines().json().boxed(),
+        LogFormat::Journald => lines().event_format(Journal).boxed(),
+        LogFormat::Auto if journal => lines().event_format(Journal).boxed(),
+        LogFormat::Auto | LogFormat::Text => lines().with_ansi(colours()).boxed(),
     };
+    let _ = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
 }
 
 fn colours() -> bool {

@@ -44,7 +44,7 @@ fn a_revoked_key_is_dead_and_never_returns() {
     let conf = appliance.device("phone", &[]);
     let mut agent = appliance.agent(&conf);
     assert_eq!(agent.total("kettle"), 1);
-    let key = appliance.json(&["peer", "show", "phone"])["peer"]["public_key"].as_str().unwrap().to_owned();
+    let key = appliance.json(&["peer", "show", "phone"])["public_key"].as_str().unwrap().to_owned();
     appliance.adit(&["peer", "revoke", "phone"]);
     let answer = agent.ask("tools/list", json!({}));
     assert!(answer.get("error").is_some(), "{answer}");
