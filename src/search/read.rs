@@ -30,6 +30,7 @@ pub(super) fn read(
     Ok(Reading {
         document: document(part, entry, detail),
         text: clean(&text),
+        start: selected.start,
         offset: begin.saturating_sub(selected.start),
         next_offset: (end < selected.end).then(|| end - selected.start),
         total_bytes,

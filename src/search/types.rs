@@ -131,7 +131,9 @@ pub struct Reading {
     pub document: Document,
     /// Its text, from `offset` on.
     pub text: String,
-    /// Where this text begins in the whole.
+    /// Where the selection (a passage, pages, a section; otherwise the whole) begins in the document's text.
+    pub start: usize,
+    /// Where this text begins in the selection.
     pub offset: usize,
     /// Where it goes on, when there is more.
     pub next_offset: Option<usize>,

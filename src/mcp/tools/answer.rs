@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::Call;
-use super::super::text::{UNTRUSTED, plain, plain_with_ranges};
+use super::super::text::{UNTRUSTED, beginning, plain, plain_with_ranges};
 use super::ANSWER_CHARS;
 use crate::search::{Document, Hit};
+
+/// Characters of a title or heading.
+const TITLE_CHARS: usize = 200;
 
 /// The page that shows a document, or opens it at a passage.
 pub(super) fn url(call: &Call, id: &str) -> String {
@@ -17,7 +20,7 @@ pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
     let (snippet, highlights) = plain_with_ranges(&hit.snippet, &hit.highlights);
     let mut value = json!({
         "id": hit.id,
-        "title": plain(&hit.title),
+        "title": title(&hit.title),
         "url": url(call, &hit.id),
         "collection": hit.collection,
         "path": plain(&hit.path),
@@ -27,7 +30,7 @@ pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
         value["page"] = json!(page);
     }
     if let Some(heading) = &hit.place.heading {
-        value["heading"] = json!(plain(heading));
+        value["heading"] = json!(title(heading));
     }
     if let Some(line) = hit.place.line {
         value["line"] = json!(line);
@@ -47,7 +50,7 @@ pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
 pub(super) fn document(call: &Call, document: &Document) -> Value {
     let mut value = json!({
         "id": document.id,
-        "title": plain(&document.title),
+        "title": title(&document.title),
         "url": url(call, &document.id),
         "collection": document.collection,
         "path": plain(&document.path),
@@ -61,6 +64,9 @@ pub(super) fn document(call: &Call, document: &Document) -> Value {
         ("author", json!(document.author.as_deref().map(plain))),
         ("created", json!(document.created)),
         ("language", json!(document.language)),
+        // Pages without any text are scans: whoever reads should know what is missing.
+        ("pages_without_text", json!((document.empty_pages > 0).then_some(document.empty_pages))),
+        ("truncated", json!(document.truncated.then_some(true))),
     ];
     for (name, known) in optional {
         if !known.is_null() {
@@ -80,6 +86,11 @@ pub(super) fn documents(call: &Call, documents: &[Document]) -> Value {
         fits
     });
     json!({ "documents": listed.collect::<Vec<_>>() })
+}
+
+/// A title or heading, cut where it is a paragraph that was formatted as one.
+pub(super) fn title(text: &str) -> String {
+    beginning(&plain(text), TITLE_CHARS).to_owned()
 }
 
 /// The sentence about untrusted text.
@@ -145,6 +156,8 @@ pub(super) fn document_schema() -> Value {
             "author": { "type": "string" },
             "created": { "type": "string" },
             "language": { "type": "string", "description": "ISO 639-3" },
+            "pages_without_text": { "type": "integer", "description": "Scans, which cannot be searched" },
+            "truncated": { "type": "boolean", "description": "Its text was too long and is not all there" },
         },
         "required": ["id", "title", "url", "collection", "path", "type", "size", "modified", "text_bytes"],
     })

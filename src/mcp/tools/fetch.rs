@@ -87,14 +87,18 @@ impl Tool for Fetch {
                 "title": { "type": "string" },
                 "text": { "type": "string", "description": "Untrusted" },
                 "url": { "type": "string" },
-                "offset": { "type": "integer", "description": "Byte at which this text begins" },
+                "start": {
+                    "type": "integer",
+                    "description": "Byte of the document's text at which the part chosen by passage, pages or section begins",
+                },
+                "offset": { "type": "integer", "description": "Byte of that part at which this text begins" },
                 "next_offset": { "type": "integer", "description": "Where it goes on, when there is more" },
                 "total_bytes": { "type": "integer", "description": "Of the document's text, or of the part chosen" },
                 "metadata": answer::document_schema(),
                 "untrusted": { "type": "boolean" },
                 "notice": { "type": "string" },
             },
-            "required": ["id", "title", "text", "url", "offset", "total_bytes", "metadata", "untrusted"],
+            "required": ["id", "title", "text", "url", "start", "offset", "total_bytes", "metadata", "untrusted"],
         })
     }
 
@@ -122,9 +126,10 @@ fn part(call: &Call, id: &str, reading: &Reading) -> Value {
     };
     let mut part = json!({
         "id": id,
-        "title": plain(&reading.document.title),
+        "title": answer::title(&reading.document.title),
         "text": plain(text),
         "url": answer::url(call, id),
+        "start": reading.start,
         "offset": reading.offset,
     });
     if let Some(next) = next {

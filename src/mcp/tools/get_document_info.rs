@@ -4,14 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::Call;
 use super::super::arguments::{Argument, Given, Kind};
-use super::super::text::{beginning, plain};
 use super::{ANSWER_CHARS, Tool, ToolError, answer};
 use crate::access::Action;
 use crate::access::audit::Note;
 use crate::documents::OutlineEntry;
-
-/// Characters of one title in an outline: more is a paragraph that was formatted as a heading.
-const TITLE_CHARS: usize = 200;
 
 pub(super) struct GetDocumentInfo;
 
@@ -94,7 +90,7 @@ impl Tool for GetDocumentInfo {
 }
 
 fn outline_entry(entry: &OutlineEntry) -> Value {
-    let mut value = json!({ "level": entry.level, "title": beginning(&plain(&entry.title), TITLE_CHARS) });
+    let mut value = json!({ "level": entry.level, "title": answer::title(&entry.title) });
     if let Some(page) = entry.page {
         value["page"] = json!(page);
     }

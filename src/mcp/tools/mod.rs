@@ -27,6 +27,8 @@ mod recent;
 mod search;
 mod search_multiple;
 
+pub use search::TYPES;
+
 /// Characters that an answer may have as JSON. It is sent twice, as text and as structure: both together stay below 50,000.
 const ANSWER_CHARS: usize = 24_000;
 

@@ -20,7 +20,7 @@ const LIMIT_MAX: usize = 50;
 const HIT_CHARS: usize = 450;
 
 /// The names that `type` takes, as they stand in answers.
-pub(super) const TYPES: &[&str] = &["markdown", "text", "rst", "html", "pdf", "docx", "code", "json", "csv", "xml"];
+pub const TYPES: &[&str] = &["markdown", "text", "rst", "html", "pdf", "docx", "code", "json", "csv", "xml"];
 
 pub(super) struct Search;
 
@@ -135,7 +135,7 @@ impl Tool for Search {
                 "total": { "type": "integer", "description": "Documents that match" },
                 "total_is_exact": { "type": "boolean", "description": "Otherwise there are more" },
                 "next_cursor": { "type": "string", "description": "For the next page, where there is one" },
-                "index_age_seconds": { "type": ["integer", "null"], "description": "Since the index last agreed with the folders" },
+                "index_age_seconds": { "type": "integer", "description": "Since the index last agreed with the folders, where it did" },
                 "suggestion": { "type": "string", "description": "What to try where nothing was found" },
                 "unused": {
                     "type": "array",
@@ -144,7 +144,7 @@ impl Tool for Search {
                 },
                 "notice": { "type": "string" },
             },
-            "required": ["results", "total", "total_is_exact", "index_age_seconds"],
+            "required": ["results", "total", "total_is_exact"],
         })
     }
 
@@ -218,8 +218,10 @@ fn page(call: &Call, question: &str, answer: &Answer) -> Value {
         "results": results,
         "total": answer.total,
         "total_is_exact": answer.total_is_exact,
-        "index_age_seconds": answer.index_age_seconds,
     });
+    if let Some(age) = answer.index_age_seconds {
+        page["index_age_seconds"] = json!(age);
+    }
     if let Some(key) = &answer.next {
         page["next_cursor"] = json!(call.seal.seal(call.now, question, Position::After(key.clone())));
     }

@@ -19,6 +19,9 @@ const PASSAGES: usize = 3;
 /// Characters of JSON around a snippet, for planning.
 const HIT_CHARS: usize = 450;
 
+/// Characters of JSON between the parts of one answer.
+const AROUND_CHARS: usize = 50;
+
 pub(super) struct SearchMultiple;
 
 const ARGUMENTS: &[Argument] = &[
@@ -104,34 +107,33 @@ impl Tool for SearchMultiple {
     }
 }
 
-/// The answer to one of the questions, in no more than this many characters.
+/// The answer to one of the questions, in no more than this many characters: with fewer passages, or none, where there is no room.
 fn one(call: &Call, given: &Given, query: &str, room: usize, note: &mut Note) -> Result<Value, ToolError> {
-    let mut limit = PASSAGES;
-    loop {
-        let request = SearchRequest {
-            query: query.to_owned(),
-            collection: given.text("collection").map(str::to_owned),
-            path: given.text("path").map(str::to_owned),
-            limit,
-            snippet_budget: room.saturating_sub(limit * HIT_CHARS),
-            ..SearchRequest::default()
-        };
-        let found = call.library.search(&call.scope, &request)?;
-        let passages: Vec<Value> = found.results.iter().take(limit).map(|hit| answer::hit(call, hit)).collect();
-        let mut value = json!({
-            "query": beginning(query, 200),
-            "found": found.total > 0,
-            "count": found.total,
-            "count_is_exact": found.total_is_exact,
-            "passages": passages,
-        });
-        if let Some(suggestion) = found.suggestion.as_ref().filter(|_| found.total == 0) {
-            value["suggestion"] = json!(suggestion);
-        }
-        if limit == 1 || answer::chars(&value) <= room {
-            note.documents.extend(found.results.iter().map(|hit| format!("{}/{}", hit.collection, hit.path)));
-            return Ok(value);
-        }
-        limit -= 1;
+    let request = SearchRequest {
+        now: call.now,
+        query: query.to_owned(),
+        collection: given.text("collection").map(str::to_owned),
+        path: given.text("path").map(str::to_owned),
+        limit: PASSAGES,
+        snippet_budget: room.saturating_sub(PASSAGES * HIT_CHARS),
+        ..SearchRequest::default()
+    };
+    let found = call.library.search(&call.scope, &request)?;
+    let mut value = json!({
+        "query": beginning(query, 200),
+        "found": found.total > 0,
+        "count": found.total,
+        "count_is_exact": found.total_is_exact,
+    });
+    if let Some(suggestion) = found.suggestion.as_ref().filter(|_| found.total == 0) {
+        value["suggestion"] = json!(suggestion);
     }
+    let mut passages: Vec<Value> = found.results.iter().map(|hit| answer::hit(call, hit)).collect();
+    while passages.iter().map(answer::chars).sum::<usize>() + answer::chars(&value) + AROUND_CHARS > room
+        && passages.pop().is_some()
+    {}
+    let shown = &found.results[..passages.len()];
+    note.documents.extend(shown.iter().map(|hit| format!("{}/{}", hit.collection, hit.path)));
+    value["passages"] = Value::Array(passages);
+    Ok(value)
 }

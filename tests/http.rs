@@ -1,0 +1,11 @@
+//! HTTP inside the tunnel: what is let in, what is refused and how, and what keeps a connection from costing more than its share.
+
+#[path = "http/api.rs"]
+mod api;
+#[path = "http/guard.rs"]
+mod guard;
+#[path = "http/limits.rs"]
+mod limits;
+#[path = "http/originals.rs"]
+mod originals;
+mod serving;
