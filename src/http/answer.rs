@@ -19,7 +19,7 @@ use super::guard::{self, Admitted};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::route::Route;
-use super::{Appliance, api, cors, health, metrics, original, tools};
+use super::{Appliance, api, cors, health, metrics, original, page, tools};
 use crate::access::audit::Note;
 use crate::access::limits::{Allowance, Permit};
 use crate::access::{Policy, Scope};
@@ -138,8 +138,12 @@ async fn dispatch(
     parts: &Parts,
     body: Incoming,
 ) -> Result<Reply, Refusal> {
+    let page_enabled = appliance.config.load().page.enabled;
     match route {
         Route::Mcp => post(appliance, question, parts, body).await,
+        Route::Page if page_enabled => page::reply(appliance, question, parts).await,
+        Route::Asset(path) if page_enabled => page::assets::reply(path).ok_or(Refusal::NotFound),
+        Route::Page | Route::Asset(_) => Err(Refusal::NotFound),
         Route::Search => api::search(appliance, question, parts).await,
         Route::Document(id) => api::document(appliance, question, id, parts).await,
         Route::Original(id) => original::reply(appliance, question, id, parts).await,

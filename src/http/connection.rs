@@ -54,11 +54,16 @@ where
             stopping = true;
             connection.as_mut().graceful_shutdown();
         }
-        if watch.poll(context).is_ready() {
+        // Before hyper, which then reads what was read ahead.
+        if watch.poll_hangup(context).is_ready() {
             return Poll::Ready(());
         }
         // What goes wrong on a line is the peer's affair: it has been told, or is gone.
-        connection.as_mut().poll(context).map(|_| ())
+        if connection.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        // After hyper, whose reads and writes set the alarms.
+        watch.poll_alarms(context)
     })
     .await;
 }
@@ -82,11 +87,13 @@ impl<S: AsyncRead + Unpin> Watch<S> {
         Watch { line, shell, header_timeout, idle_timeout, header: None, idle, moved_at }
     }
 
-    /// Resolves when the connection is to be given up.
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.line.poll_hangup(context).is_ready() {
-            return Poll::Ready(());
-        }
+    /// Resolves when the peer has gone away from its answer.
+    fn poll_hangup(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.line.poll_hangup(context)
+    }
+
+    /// Resolves when a header or the silence has taken too long.
+    fn poll_alarms(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let phase = self.line.phase();
         if self.poll_header(context, phase).is_ready() {
             return Poll::Ready(());

@@ -13,15 +13,12 @@ use crate::search::SearchRequest;
 /// `/_health`: 200, or 503 where the index doesn't answer or nothing keeps it up to date.
 pub(super) async fn reply(appliance: &Appliance, question: &Question) -> Result<Reply, Refusal> {
     let call = tools::call(appliance, question);
-    let (sender, receiver) = futures_channel::oneshot::channel();
     let work = move || {
-        let probe = SearchRequest { query: "adit".to_owned(), limit: 1, ..SearchRequest::default() };
+        let probe = SearchRequest { now: call.now, query: "adit".to_owned(), limit: 1, ..SearchRequest::default() };
         let answer = call.library.search(&call.scope, &probe);
-        // Whoever asked may be gone by now.
-        let _ = sender.send((answer.map(|answer| answer.index_age_seconds), call.library.status(&call.scope)));
+        (answer.map(|answer| answer.index_age_seconds), call.library.status(&call.scope))
     };
-    appliance.shell.blocking(Box::new(work));
-    let probe = receiver.await.ok();
+    let probe = tools::on_thread(appliance, work).await.ok();
     let shell = appliance.shell.health();
 
     let age = probe.as_ref().and_then(|(age, _)| age.as_ref().ok());

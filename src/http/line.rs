@@ -23,13 +23,6 @@ pub(super) enum Phase {
     Answering,
 }
 
-/// Why the watcher gives a connection up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hangup {
-    /// The stream failed while a request was being answered.
-    Reset,
-}
-
 #[derive(Debug)]
 struct State<S> {
     stream: S,
@@ -92,7 +85,7 @@ impl<S> Line<S> {
 impl<S: AsyncRead + Unpin> Line<S> {
     /// Resolves when the stream fails while a request is being answered. hyper doesn't look, because it lets a peer end its own direction
     /// and still get its answer.
-    pub(super) fn poll_hangup(&self, context: &mut Context<'_>) -> Poll<Hangup> {
+    pub(super) fn poll_hangup(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut state = self.0.lock();
         if state.phase != Phase::Answering || state.ended || !state.ahead.is_empty() {
             return Poll::Pending;
@@ -103,7 +96,7 @@ impl<S: AsyncRead + Unpin> Line<S> {
                 state.ahead.extend_from_slice(&piece[..length]);
                 Poll::Pending
             }
-            Err(_) => Poll::Ready(Hangup::Reset),
+            Err(_) => Poll::Ready(()),
         }
     }
 }

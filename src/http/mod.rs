@@ -31,6 +31,7 @@ mod health;
 mod line;
 mod metrics;
 mod original;
+mod page;
 mod range;
 mod refusal;
 mod reply;

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 
-use futures_channel::oneshot;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_RANGE, LAST_MODIFIED, RANGE,
@@ -13,13 +12,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use jiff::Timestamp;
 
-use super::Appliance;
 use super::answer::Question;
 use super::body::Content;
 use super::file::{FileBody, Watch};
 use super::range::{self, Wanted};
 use super::refusal::Refusal;
 use super::reply::{Reply, http_date};
+use super::{Appliance, tools};
 use crate::access::audit::Note;
 use crate::documents::Format;
 use crate::search::{Document, LibraryError};
@@ -84,24 +83,18 @@ pub(super) async fn reply(
 
 async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Original, Refusal> {
     let (library, scope, id) = (Arc::clone(&appliance.library), question.scope.clone(), id.to_owned());
-    let (sender, receiver) = oneshot::channel();
     let work = move || {
-        let opened = library.original(&scope, &id).and_then(|(file, document)| {
-            let path = document.path.clone().into();
-            look(file, document).map_err(|source| LibraryError::Io { path, source })
-        });
-        // Whoever asked may be gone by now.
-        let _ = sender.send(opened);
+        let (file, document) = library.original(&scope, &id)?;
+        let path = document.path.clone().into();
+        look(file, document).map_err(|source| LibraryError::Io { path, source })
     };
-    appliance.shell.blocking(Box::new(work));
-    match receiver.await {
-        Ok(Ok(original)) => Ok(original),
-        Ok(Err(LibraryError::NotFound | LibraryError::Argument { .. })) => Err(Refusal::NotFound),
-        Ok(Err(error)) => {
+    match tools::on_thread(appliance, work).await? {
+        Ok(original) => Ok(original),
+        Err(LibraryError::NotFound | LibraryError::Argument { .. }) => Err(Refusal::NotFound),
+        Err(error) => {
             tracing::error!(%error, "an original could not be opened");
             Err(Refusal::Internal)
         }
-        Err(oneshot::Canceled) => Err(Refusal::Internal),
     }
 }
 

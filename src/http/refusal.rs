@@ -91,7 +91,8 @@ impl Refusal {
         }
     }
 
-    fn message(&self) -> Cow<'static, str> {
+    /// The sentence for people.
+    pub(super) fn message(&self) -> Cow<'static, str> {
         match self {
             Refusal::Malformed(what) => Cow::Borrowed(what),
             Refusal::ForeignHost => "this name is not one of this server's: use its tunnel address".into(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use super::page::assets::FOLDER;
 use crate::access::Action;
 
 /// A path that exists.
@@ -11,6 +12,10 @@ use crate::access::Action;
 pub(super) enum Route<'a> {
     /// `/mcp`
     Mcp,
+    /// `/`
+    Page,
+    /// `/assets/…`
+    Asset(&'a str),
     /// `/api/search`
     Search,
     /// `/api/documents/{id}`
@@ -30,10 +35,12 @@ impl<'a> Route<'a> {
     pub(super) fn of(path: &'a str) -> Option<Route<'a>> {
         match path {
             "/mcp" => Some(Route::Mcp),
+            "/" => Some(Route::Page),
             "/api/search" => Some(Route::Search),
             "/api/recent" => Some(Route::Recent),
             "/_health" => Some(Route::Health),
             "/metrics" => Some(Route::Metrics),
+            _ if path.starts_with(FOLDER) => Some(Route::Asset(path)),
             _ => {
                 let rest = path.strip_prefix("/api/documents/")?;
                 match rest.strip_suffix("/original") {
@@ -48,6 +55,8 @@ impl<'a> Route<'a> {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Route::Mcp => "/mcp",
+            Route::Page => "/",
+            Route::Asset(_) => "/assets/{name}",
             Route::Search => "/api/search",
             Route::Document(_) => "/api/documents/{id}",
             Route::Original(_) => "/api/documents/{id}/original",
@@ -77,7 +86,7 @@ impl<'a> Route<'a> {
     pub(super) fn action(&self) -> Option<Action> {
         match self {
             Route::Mcp => None,
-            Route::Search => Some(Action::Search),
+            Route::Page | Route::Asset(_) | Route::Search => Some(Action::Search),
             Route::Document(_) | Route::Original(_) => Some(Action::Read),
             Route::Recent => Some(Action::Browse),
             Route::Health => Some(Action::Health),

@@ -42,6 +42,20 @@ pub(super) fn call(appliance: &Appliance, question: &Question) -> Arc<Call> {
     })
 }
 
+/// Runs work that blocks on another thread and waits for it.
+pub(super) async fn on_thread<T: Send + 'static>(
+    appliance: &Appliance,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let (sender, receiver) = futures_channel::oneshot::channel();
+    appliance.shell.blocking(Box::new(move || {
+        // Whoever waited may be gone by now.
+        let _ = sender.send(work());
+    }));
+    // The sender is dropped unused when the work panicked.
+    receiver.await.map_err(|_| Refusal::Internal)
+}
+
 /// Asks a tool, for those paths that are tools in another dress.
 pub(super) async fn ask(
     appliance: &Appliance,

@@ -94,7 +94,13 @@ fn form(html: &mut Html, search: &Search, collections: &[String]) {
 }
 
 fn select(html: &mut Html, label: &'static str, name: &'static str, none: &'static str, values: &[&str], chosen: &str) {
-    html.raw("<label>").raw(label).raw(" <select name=\"").raw(name).raw("\"><option value=\"\">").raw(none).raw("</option>");
+    html.raw("<label>")
+        .raw(label)
+        .raw(" <select name=\"")
+        .raw(name)
+        .raw("\"><option value=\"\">")
+        .raw(none)
+        .raw("</option>");
     for value in values {
         html.raw("<option value=\"").text(value).raw("\"").raw(if *value == chosen { " selected>" } else { ">" });
         html.text(value).raw("</option>");
@@ -103,7 +109,13 @@ fn select(html: &mut Html, label: &'static str, name: &'static str, none: &'stat
 }
 
 fn date(html: &mut Html, label: &'static str, name: &'static str, value: &str) {
-    html.raw("<label>").raw(label).raw(" <input type=\"date\" name=\"").raw(name).raw("\" value=\"").text(value).raw("\"></label>");
+    html.raw("<label>")
+        .raw(label)
+        .raw(" <input type=\"date\" name=\"")
+        .raw(name)
+        .raw("\" value=\"")
+        .text(value)
+        .raw("\"></label>");
 }
 
 /// What is shown instead of an answer.

@@ -13,10 +13,11 @@ pub(super) struct Marks(Vec<String>);
 impl Marks {
     /// What to look for, from a query as it was typed: its words, without those it excludes and without the names of fields.
     pub(super) fn of(query: &str) -> Marks {
-        let wanted = query.split_whitespace().filter(|word| !word.starts_with('-')).map(|word| match word.split_once(':') {
-            Some((field, rest)) if field.bytes().all(|byte| byte.is_ascii_lowercase()) => rest,
-            _ => word,
-        });
+        let wanted =
+            query.split_whitespace().filter(|word| !word.starts_with('-')).map(|word| match word.split_once(':') {
+                Some((field, rest)) if field.bytes().all(|byte| byte.is_ascii_lowercase()) => rest,
+                _ => word,
+            });
         let words = wanted.flat_map(|word| word.split(|c: char| !c.is_alphanumeric())).map(beginning);
         Marks(words.filter(|word| word.chars().count() >= WORD_CHARS).take(WORDS).collect())
     }
@@ -81,7 +82,8 @@ mod tests {
         ];
         for (query, text, expected) in cases {
             let pieces = Marks::of(query).split(text).into_iter();
-            let shown: String = pieces.map(|(piece, hit)| if hit { format!("[{piece}]") } else { piece.to_owned() }).collect();
+            let shown: String =
+                pieces.map(|(piece, hit)| if hit { format!("[{piece}]") } else { piece.to_owned() }).collect();
             assert_eq!(shown, expected, "{query}");
         }
     }

@@ -52,7 +52,7 @@ async fn open(appliance: &Appliance, question: &mut Question, search: &Search) -
     if document == search.document || document.is_empty() {
         return Ok(Opened { part: found, hit: None });
     }
-    let first = found["offset"].as_u64().unwrap_or(0);
+    let first = found["start"].as_u64().unwrap_or(0);
     let hit = (first, first + found["total_bytes"].as_u64().unwrap_or(0));
     let part = fetch(appliance, question, &document, first.saturating_sub(LEAD_BYTES)).await?;
     Ok(Opened { part, hit: Some(hit) })
@@ -86,7 +86,9 @@ fn render(search: &Search, opened: &Opened, outline: &[Value]) -> Html {
     let mut html = Html::default();
     html.raw("<article class=\"reader\">");
     if !search.q.is_empty() {
-        html.raw("<p class=\"back\"><a id=\"back\" href=\"/").text(&query(&search.parameters())).raw("\">Back to the results</a></p>");
+        html.raw("<p class=\"back\"><a id=\"back\" href=\"/")
+            .text(&query(&search.parameters()))
+            .raw("\">Back to the results</a></p>");
     }
     html.raw("<h1>").text(text(part, "title")).raw("</h1>");
     facts(&mut html, document);
@@ -97,24 +99,34 @@ fn render(search: &Search, opened: &Opened, outline: &[Value]) -> Html {
     if offset > 0 {
         let before = offset.saturating_sub(PART_BYTES - LEAD_BYTES).to_string();
         let link = query(&[("document", id), ("offset", before.as_str()), ("q", &search.q)]);
-        html.raw("<p class=\"more\"><a rel=\"prev\" class=\"button\" href=\"/").text(&link).raw("\">Earlier in this document</a></p>");
+        html.raw("<p class=\"more\"><a rel=\"prev\" class=\"button\" href=\"/")
+            .text(&link)
+            .raw("\">Earlier in this document</a></p>");
     }
     html.raw("<div class=\"text\" dir=\"auto\">");
     body(&mut html, &Marks::of(&search.q), text(part, "text"), offset, opened.hit);
     html.raw("</div>");
     if let Some(next) = part["next_offset"].as_u64() {
         let link = query(&[("document", id), ("offset", next.to_string().as_str()), ("q", &search.q)]);
-        html.raw("<p class=\"more\"><a rel=\"next\" class=\"button\" href=\"/").text(&link).raw("\">Continue reading</a></p>");
+        html.raw("<p class=\"more\"><a rel=\"next\" class=\"button\" href=\"/")
+            .text(&link)
+            .raw("\">Continue reading</a></p>");
     }
     html.raw("</article>");
     html
 }
 
 fn facts(html: &mut Html, document: &Value) {
-    html.raw("<p class=\"place\"><span class=\"type\">").text(text(document, "type")).raw("</span> <span class=\"path\">");
+    html.raw("<p class=\"place\"><span class=\"type\">")
+        .text(text(document, "type"))
+        .raw("</span> <span class=\"path\">");
     html.text(text(document, "collection")).raw(" / ").text(text(document, "path")).raw("</span>");
     if let Some(pages) = document["pages"].as_u64() {
-        html.raw(" <span class=\"where\">").number(pages).raw(if pages == 1 { " page</span>" } else { " pages</span>" });
+        html.raw(" <span class=\"where\">").number(pages).raw(if pages == 1 {
+            " page</span>"
+        } else {
+            " pages</span>"
+        });
     }
     if let Some(author) = document["author"].as_str() {
         html.raw(" <span class=\"where\">").text(author).raw("</span>");
@@ -149,7 +161,8 @@ fn body(html: &mut Html, marks: &Marks, text: &str, offset: u64, hit: Option<(u6
         }
         at
     };
-    let Some((first, last)) = hit.map(|(first, last)| (cut(first), cut(last))).filter(|(first, last)| first < last) else {
+    let Some((first, last)) = hit.map(|(first, last)| (cut(first), cut(last))).filter(|(first, last)| first < last)
+    else {
         return marked(html, marks, text);
     };
     marked(html, marks, &text[..first]);

@@ -49,7 +49,9 @@ fn render(search: &Search, answer: &Value) -> Html {
     if let Some(cursor) = answer["next_cursor"].as_str() {
         let mut parameters = search.parameters().to_vec();
         parameters.push(("cursor", cursor));
-        html.raw("<p class=\"more\"><a rel=\"next\" class=\"button\" href=\"/").text(&query(&parameters)).raw("\">More results</a></p>");
+        html.raw("<p class=\"more\"><a rel=\"next\" class=\"button\" href=\"/")
+            .text(&query(&parameters))
+            .raw("\">More results</a></p>");
     }
     html
 }
@@ -73,7 +75,9 @@ fn count(html: &mut Html, answer: &Value) {
 fn hit(html: &mut Html, search: &Search, result: &Value) {
     let link = query(&[("document", text(result, "id")), ("q", &search.q)]);
     html.raw("<li><article><h2><a class=\"open\" href=\"/").text(&link).raw("#hit\">");
-    html.text(text(result, "title")).raw("</a></h2><p class=\"place\"><span class=\"type\">").text(text(result, "type"));
+    html.text(text(result, "title"))
+        .raw("</a></h2><p class=\"place\"><span class=\"type\">")
+        .text(text(result, "type"));
     html.raw("</span> <span class=\"path\">").text(text(result, "collection")).raw(" / ").text(text(result, "path"));
     html.raw("</span>");
     if let Some(page) = result["page"].as_u64() {

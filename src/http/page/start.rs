@@ -37,7 +37,11 @@ fn list(html: &mut Html, readable: bool, recent: &Value) {
         }
         html.text(text(document, "title")).raw(if readable { "</a>" } else { "" });
         html.raw("</h3><p class=\"place\"><span class=\"type\">").text(text(document, "type"));
-        html.raw("</span> <span class=\"path\">").text(text(document, "collection")).raw(" / ").text(text(document, "path")).raw("</span>");
+        html.raw("</span> <span class=\"path\">")
+            .text(text(document, "collection"))
+            .raw(" / ")
+            .text(text(document, "path"))
+            .raw("</span>");
         day(html, text(document, "modified"));
         html.raw("</p></article></li>");
     }
