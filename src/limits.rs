@@ -47,6 +47,9 @@ pub const RECEIVE_PAUSE_MILLIS: u64 = 100;
 
 /// What the last datagrams of a stopping link may take, in milliseconds: they are a courtesy to the peers.
 pub const PARTING_MILLIS: u64 = 200;
+
+/// Pause between two looks at whether the streams of a leaving bridge are gone, in milliseconds.
+pub const PARTING_STEP_MILLIS: u64 = 5;
 /// Length of a passage in bytes: long enough to hold an answer, short enough to be its own snippet and to be ranked by what it says.
 pub const PASSAGE_BYTES: usize = 3000;
 /// Sections of one document that are passages of their own: beyond, the shortest join the one before.

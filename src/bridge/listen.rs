@@ -11,14 +11,13 @@ use http::{Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::bridge::pool::connect;
+use crate::bridge::pool::Connection;
 use crate::bridge::port::Port;
 use crate::bridge::tunnel::Unreachable;
 use crate::bridge::way::{Duplex, Way};
@@ -91,7 +90,7 @@ pub(super) async fn serve(port: Port, names: Names, way: Arc<Way>) {
 struct Client {
     names: Arc<Names>,
     way: Arc<Way>,
-    server: Mutex<Option<SendRequest<Incoming>>>,
+    server: Mutex<Option<Connection<Incoming>>>,
 }
 
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
@@ -131,7 +130,7 @@ impl Client {
     /// Sends a request over the connection there is, or over a new one where that was closed before it took the request.
     async fn ask(&self, mut request: Request<Incoming>) -> Result<Response<Incoming>, String> {
         let mut server = self.server.lock().await;
-        if let Some(sender) = server.as_mut()
+        if let Some(Connection { sender, .. }) = server.as_mut()
             && sender.ready().await.is_ok()
         {
             match sender.try_send_request(request).await {
@@ -139,12 +138,13 @@ impl Client {
                 Err(mut error) => request = error.take_message().ok_or_else(|| error.error().to_string())?,
             }
         }
-        let sender = server.insert(self.connect().await.map_err(|reason| reason.to_string())?);
-        sender.send_request(request).await.map_err(|error| error.to_string())
+        let connection = server.insert(self.connect().await.map_err(|reason| reason.to_string())?);
+        connection.sender.send_request(request).await.map_err(|error| error.to_string())
     }
 
-    async fn connect(&self) -> Result<SendRequest<Incoming>, Unreachable> {
-        connect(self.way.open(clock::now() + Duration::from_millis(BRIDGE_OPEN_MILLIS)).await?).await
+    async fn connect(&self) -> Result<Connection<Incoming>, Unreachable> {
+        let deadline = clock::now() + Duration::from_millis(BRIDGE_OPEN_MILLIS);
+        Connection::begin(self.way.open(deadline).await?).await
     }
 }
 

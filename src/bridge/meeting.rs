@@ -27,7 +27,7 @@ pub(super) struct Meeting {
 #[derive(Debug)]
 pub(super) struct Ownership {
     /// The kernel lets go of the lock when the last descriptor is closed.
-    _lock: File,
+    pub(super) lock: File,
     pub(super) listener: UnixListener,
 }
 
@@ -63,7 +63,7 @@ impl Meeting {
         }
         let listener = UnixListener::bind(&self.socket)?;
         std::fs::set_permissions(&self.socket, Permissions::from_mode(0o600))?;
-        Ok(Some(Ownership { _lock: lock, listener }))
+        Ok(Some(Ownership { lock, listener }))
     }
 
     /// Attaches to the owner: a stream to the server's port 80, through its tunnel.

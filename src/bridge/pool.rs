@@ -11,18 +11,17 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::AbortHandle;
 
 use crate::bridge::tunnel::Unreachable;
-use crate::bridge::way::Way;
+use crate::bridge::way::{Duplex, Way};
 use crate::limits::BRIDGE_CONNECTIONS;
-
-type Sender = SendRequest<Full<Bytes>>;
 
 /// The connections of one bridge.
 #[derive(Debug)]
 pub(super) struct Pool {
     way: Arc<Way>,
-    idle: Mutex<Vec<Sender>>,
+    idle: Mutex<Vec<Connection<Full<Bytes>>>>,
     places: Arc<Semaphore>,
     /// The last reason why the server was not to be reached: what one request has learnt, all that wait have learnt.
     outage: watch::Sender<Option<Unreachable>>,
@@ -32,7 +31,7 @@ pub(super) struct Pool {
 /// cancelled.
 pub(super) struct Lease {
     pool: Arc<Pool>,
-    sender: Option<Sender>,
+    connection: Option<Connection<Full<Bytes>>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -59,7 +58,7 @@ impl Pool {
             }
             place = Arc::clone(&self.places).acquire_owned() => {
                 let place = place.expect("the semaphore is never closed");
-                Ok(Lease { pool: Arc::clone(self), sender: None, _place: place })
+                Ok(Lease { pool: Arc::clone(self), connection: None, _place: place })
             }
         }
     }
@@ -74,9 +73,9 @@ impl Lease {
     /// Takes an idle connection that still stands; false where there is none.
     pub(super) async fn reuse(&mut self) -> bool {
         loop {
-            let Some(mut sender) = self.pool.idle.lock().pop() else { return false };
-            if sender.ready().await.is_ok() {
-                self.sender = Some(sender);
+            let Some(mut connection) = self.pool.idle.lock().pop() else { return false };
+            if connection.sender.ready().await.is_ok() {
+                self.connection = Some(connection);
                 return true;
             }
         }
@@ -84,39 +83,52 @@ impl Lease {
 
     /// Opens a connection in place of the one there was.
     pub(super) async fn renew(&mut self, deadline: Instant) -> Result<(), Unreachable> {
-        self.sender = None;
-        let stream = self.pool.way.open(deadline).await?;
-        self.sender = Some(connect(stream).await?);
+        self.connection = None;
+        self.connection = Some(Connection::begin(self.pool.way.open(deadline).await?).await?);
         Ok(())
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
-        let sender = self.sender.as_mut().expect("a lease is given a connection before it is used");
-        sender.send_request(request).await
+        let connection = self.connection.as_mut().expect("a lease is given a connection before it is used");
+        connection.sender.send_request(request).await
     }
 
     /// Keeps the connection for the next request: the answer has been read to its end.
     pub(super) fn give_back(mut self) {
-        if let Some(sender) = self.sender.take().filter(|sender| !sender.is_closed()) {
-            self.pool.idle.lock().push(sender);
+        if let Some(connection) = self.connection.take().filter(|connection| !connection.sender.is_closed()) {
+            self.pool.idle.lock().push(connection);
         }
     }
 }
 
-/// Begins HTTP/1.1 on a stream.
-pub(super) async fn connect<B>(stream: Box<dyn super::way::Duplex>) -> Result<SendRequest<B>, Unreachable>
+/// HTTP/1.1 on a stream, which goes with this value: at once, for that is what tells the server to stop.
+#[derive(Debug)]
+pub(super) struct Connection<B> {
+    pub(super) sender: SendRequest<B>,
+    task: AbortHandle,
+}
+
+impl<B> Connection<B>
 where
     B: hyper::body::Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let started = http1::handshake(TokioIo::new(stream)).await;
-    let (sender, connection) = started.map_err(|error| Unreachable::Refused { reason: error.to_string() })?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to the server ended");
-        }
-    });
-    Ok(sender)
+    pub(super) async fn begin(stream: Box<dyn Duplex>) -> Result<Connection<B>, Unreachable> {
+        let begun = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = begun.map_err(|error| Unreachable::Refused { reason: error.to_string() })?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to the server ended");
+            }
+        });
+        Ok(Connection { sender, task: task.abort_handle() })
+    }
+}
+
+impl<B> Drop for Connection<B> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

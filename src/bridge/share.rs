@@ -1,10 +1,11 @@
 //! The owner's side of a shared tunnel: each connection on the private socket becomes a stream to the server, byte for byte.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::UnixStream;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -16,24 +17,31 @@ use crate::link::clock;
 /// Serves the other bridges of this key until it is dropped.
 #[derive(Debug)]
 pub(super) struct Shared {
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
+    /// Held to the very end: there are never two owners.
+    _lock: File,
 }
 
 impl Shared {
     pub(super) fn start(ownership: Ownership, tunnel: Arc<Tunnel>) -> Shared {
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(ownership, tunnel));
-        Shared { _tasks: tasks }
+        tasks.spawn(serve(ownership.listener, tunnel));
+        Shared { tasks, _lock: ownership.lock }
+    }
+
+    /// Lets go of the other bridges: they find another owner.
+    pub(super) fn end(&mut self) {
+        self.tasks.abort_all();
     }
 }
 
-async fn serve(ownership: Ownership, tunnel: Arc<Tunnel>) {
+async fn serve(listener: UnixListener, tunnel: Arc<Tunnel>) {
     let places = Arc::new(Semaphore::new(BRIDGE_ATTACHED));
     let mut attached = JoinSet::new();
     loop {
         let place = Arc::clone(&places).acquire_owned().await.expect("the semaphore is never closed");
         while attached.try_join_next().is_some() {}
-        match ownership.listener.accept().await {
+        match listener.accept().await {
             Ok((stream, _)) => {
                 let tunnel = Arc::clone(&tunnel);
                 attached.spawn(async move {

@@ -14,6 +14,7 @@ use crate::bridge::file::server_address;
 use crate::config::wireguard::DeviceConfig;
 use crate::limits::{
     BRIDGE_BUFFER_BYTES, BRIDGE_CONNECTIONS_TOTAL, BRIDGE_DIAL_MILLIS, BRIDGE_ENDPOINTS, BRIDGE_HANDSHAKES_PER_SECOND,
+    PARTING_MILLIS, PARTING_STEP_MILLIS,
 };
 use crate::link::{self, Link, OpenError, Stream, clock};
 use crate::node::{ConnectError, Node, NodeConfig, NodePeer};
@@ -107,8 +108,16 @@ impl Tunnel {
         self.dial(last, deadline).await
     }
 
-    /// Tells the server's end of our streams that we leave.
+    /// Leaves, once the streams' users have let go of them: the server learns that each is over, and keeps none for us.
     pub(super) async fn close(&self) {
+        let peer = self.session.lock().await.peer;
+        let streams = || self.link.node().peer_status(clock::now(), peer?).map(|status| status.streams);
+        for _ in 0..PARTING_MILLIS / PARTING_STEP_MILLIS {
+            if streams().unwrap_or(0) == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(PARTING_STEP_MILLIS)).await;
+        }
         self.link.stop().await;
     }
 

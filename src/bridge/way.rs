@@ -31,9 +31,9 @@ pub(super) struct Way {
 #[derive(Debug)]
 struct Owned {
     tunnel: Arc<Tunnel>,
-    /// Ends with this value.
+    /// Serves the other bridges, and holds the lock, as long as this value lives.
     #[cfg(unix)]
-    _shared: Option<share::Shared>,
+    shared: Option<share::Shared>,
 }
 
 impl Way {
@@ -95,7 +95,7 @@ impl Way {
         };
         let tunnel = Arc::new(Tunnel::new(Arc::clone(&self.config), entropy()?)?);
         let shared = ownership.map(|ownership| share::Shared::start(ownership, Arc::clone(&tunnel)));
-        *owned = Some(Owned { tunnel: Arc::clone(&tunnel), _shared: shared });
+        *owned = Some(Owned { tunnel: Arc::clone(&tunnel), shared });
         Ok(Some(tunnel))
     }
 
@@ -118,10 +118,13 @@ impl Way {
 
     /// Leaves: the server learns that our streams are over, and the next bridge of this key takes the tunnel over.
     pub(super) async fn close(&self) {
-        let owned = self.owned.lock().await.take();
-        if let Some(owned) = owned {
+        let mut owned = self.owned.lock().await;
+        if let Some(owned) = &mut *owned {
+            #[cfg(unix)]
+            owned.shared.iter_mut().for_each(share::Shared::end);
             owned.tunnel.close().await;
         }
+        *owned = None;
     }
 }
 

@@ -47,6 +47,11 @@ impl Server {
         Server { endpoint: link.local_addr().unwrap(), seen, link, accepting }
     }
 
+    /// Streams of the device that are open.
+    pub fn streams(&self) -> usize {
+        self.link.node().peer_status(adit::link::clock::now(), pair::peer()).unwrap().streams
+    }
+
     /// Ends as a killed process does: without a word to anyone, and its port is free.
     pub async fn kill(self) {
         // Nothing can be sent for a peer that is forgotten.
@@ -160,4 +165,14 @@ pub async fn reach(count: &AtomicUsize, least: usize) {
         }
     };
     tokio::time::timeout(pair::PATIENCE, reached).await.expect("the count is reached");
+}
+
+/// Waits for a figure to fall to nothing.
+pub async fn reach_none(figure: impl Fn() -> usize) {
+    let reached = async {
+        while figure() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(pair::PATIENCE, reached).await.expect("the figure falls to nothing");
 }

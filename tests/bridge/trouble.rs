@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::agent::{Agent, Place};
 use crate::server;
-use crate::server::{Server, reach};
+use crate::server::{Server, reach, reach_none};
 
 /// What an agent waits at most for an error, by contract.
 const CONTRACT: Duration = Duration::from_secs(10);
@@ -65,6 +65,17 @@ async fn a_name_that_does_not_resolve_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_address_of_a_name_is_tried() {
+    // The name has an IPv6 address on most machines, and the server has none.
+    let server = Server::start("127.0.0.1:0");
+    let place = Place::new(format!("localhost:{}", server.endpoint.port()));
+    assert_eq!(ask_in_time(&mut place.bridge(&[]), 1).await["result"], json!({}));
+    let server = Server::start("[::1]:0");
+    let place = Place::new(server.endpoint);
+    assert_eq!(ask_in_time(&mut place.bridge(&[]), 1).await["result"], json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_started_again_is_found_again() {
     let (server, place) = server();
     let endpoint = server.endpoint;
@@ -118,7 +129,7 @@ async fn a_file_that_cannot_be_used_is_refused_with_the_reason() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_that_is_told_to_stop_stops() {
-    let (_server, place) = server();
+    let (server, place) = server();
     for signal in [nix::sys::signal::SIGTERM, nix::sys::signal::SIGINT] {
         let mut agent = place.bridge(&[]);
         agent.ask(1, "echo", json!({})).await;
@@ -126,5 +137,7 @@ async fn a_bridge_that_is_told_to_stop_stops() {
         nix::sys::signal::kill(process, signal).unwrap();
         assert_eq!(agent.hear().await, None);
         assert_eq!(agent.end().await.0, Some(0), "{signal}");
+        // It has left nothing at the server.
+        reach_none(|| server.streams()).await;
     }
 }
