@@ -1,0 +1,251 @@
+//! The indexer on real folders, with real workers: what is saved is found, what moves is found where it is, what goes is gone, and
+//! what is only away stays.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use adit::config::Config;
+use adit::control::owner_scope;
+use adit::daemon::indexing::{Indexer, Patience, Progress};
+use adit::daemon::workers::PoolConfig;
+use adit::search::{Collection, Library, LibraryConfig, SearchRequest};
+
+/// Long enough for a loaded machine; nothing waits so long when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct World {
+    dir: tempfile::TempDir,
+    config: Config,
+    library: Arc<Library>,
+    indexer: Indexer,
+}
+
+impl World {
+    /// A collection of these files, and an indexer on it whose walks are an hour apart.
+    async fn of(files: &[(&str, &str)]) -> World {
+        World::with(files, "", 512 << 20).await
+    }
+
+    async fn with(files: &[(&str, &str)], more: &str, memory: u64) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            write(&dir.path().join("documents"), path, text);
+        }
+        let toml = format!(
+            "version = 1\n[server]\nendpoint = \"192.0.2.1:51820\"\ntunnel = [\"10.94.7.1/24\"]\nstate_dir = \"state\"\n\
+             [[collection]]\nname = \"papers\"\npath = {:?}\n{more}\n[index]\nrescan = \"1h\"\nmemory = \"30 MiB\"\n",
+            dir.path().join("documents"),
+        );
+        fs::write(dir.path().join("adit.toml"), toml).unwrap();
+        fs::create_dir_all(dir.path().join("state")).unwrap();
+        let config = Config::load(&dir.path().join("adit.toml")).unwrap();
+        let library = open(&config);
+        let indexer = start(&config, &library, memory);
+        let mut world = World { dir, config, library, indexer };
+        world.settle().await;
+        world
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join("documents").join(below)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        write(&self.path(""), path, text);
+    }
+
+    async fn settle(&mut self) {
+        let mut progress = self.indexer.subscribe();
+        tokio::time::timeout(PATIENCE, progress.wait_for(Progress::is_idle)).await.expect("it settles").unwrap();
+    }
+
+    /// Paths of the documents that hold a word, in order.
+    fn find(&self, word: &str) -> Vec<String> {
+        let request = SearchRequest { query: word.into(), limit: 50, snippet_budget: 1000, ..SearchRequest::default() };
+        let answer = self.library.search(&owner_scope(), &request).unwrap();
+        let mut paths: Vec<String> = answer.results.into_iter().map(|hit| hit.path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
+    }
+
+    async fn until(&self, what: &str, mut holds: impl FnMut(&World) -> bool) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while !holds(self) {
+            assert!(tokio::time::Instant::now() < deadline, "not so within {PATIENCE:?}: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn until_found(&self, word: &str, paths: &[&str]) {
+        self.until(&format!("{word:?} in {paths:?}"), |world| world.find(word) == paths).await;
+    }
+
+    /// Stops and starts again, with a change to the files in between. Returns what the new indexer did in its first round.
+    async fn restart(&mut self, between: impl FnOnce(&World)) -> u64 {
+        self.indexer.stop().await;
+        between(self);
+        self.indexer = start(&self.config, &self.library, 512 << 20);
+        let mut progress = self.indexer.subscribe();
+        let mut done = 0;
+        loop {
+            done = done.max(progress.borrow_and_update().done);
+            if progress.borrow().is_idle() {
+                return done;
+            }
+            tokio::time::timeout(PATIENCE, progress.changed()).await.expect("it settles").unwrap();
+        }
+    }
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn open(config: &Config) -> Arc<Library> {
+    let collections =
+        config.collections.iter().map(|it| Collection { name: it.name.clone(), root: it.path.clone() }).collect();
+    let config = LibraryConfig {
+        index_dir: config.server.state_dir.join("index"),
+        collections,
+        memory: config.index.memory as usize,
+        threads: 1,
+    };
+    Arc::new(Library::open(config).unwrap())
+}
+
+fn start(config: &Config, library: &Arc<Library>, memory: u64) -> Indexer {
+    let pool =
+        PoolConfig { program: env!("CARGO_BIN_EXE_adit").into(), workers: 2, memory, timeout: Duration::from_secs(30) };
+    let short = Duration::from_millis(50);
+    let patience = Patience { strikes: [short, short], changed: short, trouble: short, longest: 10 * short };
+    Indexer::start_with(config, Arc::clone(library), pool, patience)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_changed_moved_and_deleted_shows() {
+    let world = World::of(&[("a.md", "# Apples\n\nrusset"), ("b/c.txt", "quince"), ("photo.jpg", "no text")]).await;
+    world.until_found("russet", &["a.md"]).await;
+    world.until_found("quince", &["b/c.txt"]).await;
+
+    world.write("new/d.txt", "medlar");
+    world.until_found("medlar", &["new/d.txt"]).await;
+    world.write("a.md", "# Apples\n\ncostard");
+    world.until_found("costard", &["a.md"]).await;
+    world.until_found("russet", &[]).await;
+
+    fs::rename(world.path("new"), world.path("moved")).unwrap();
+    world.until_found("medlar", &["moved/d.txt"]).await;
+    fs::remove_dir_all(world.path("b")).unwrap();
+    world.until_found("quince", &[]).await;
+    world.write(".aditignore", "moved/\n");
+    world.until_found("medlar", &[]).await;
+    fs::remove_file(world.path(".aditignore")).unwrap();
+    world.until_found("medlar", &["moved/d.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_only_what_changed_is_read() {
+    let files: Vec<(String, String)> = (0..40).map(|n| (format!("{n}.txt"), format!("word{n}"))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let mut world = World::of(&files).await;
+    world.until_found("word17", &["17.txt"]).await;
+    assert_eq!(world.restart(|_| {}).await, 0);
+    let done = world
+        .restart(|world| {
+            world.write("17.txt", "another");
+            fs::remove_file(world.path("3.txt")).unwrap();
+            fs::rename(world.path("4.txt"), world.path("four.txt")).unwrap();
+        })
+        .await;
+    assert_eq!(done, 1);
+    world.until_found("another", &["17.txt"]).await;
+    world.until_found("word3", &[]).await;
+    world.until_found("word4", &["four.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_goes_away_keeps_its_documents() {
+    let world = World::of(&[("a.txt", "russet")]).await;
+    world.until_found("russet", &["a.txt"]).await;
+    let away = world.dir.path().join("away");
+    fs::rename(world.path(""), &away).unwrap();
+    world.indexer.rescan_now();
+    world.until("a warning", |world| !world.indexer.warnings().is_empty()).await;
+    assert_eq!(world.find("russet"), ["a.txt"]);
+    fs::write(away.join("b.txt"), "medlar").unwrap();
+    fs::rename(&away, world.path("")).unwrap();
+    world.until_found("medlar", &["b.txt"]).await;
+    world.until("no warning", |world| world.indexer.warnings().is_empty()).await;
+    world.write("c.txt", "quince");
+    world.until_found("quince", &["c.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emptied_folder_is_empty_and_one_that_cannot_be_read_is_not() {
+    let world = World::of(&[("a.txt", "russet"), ("b/c.txt", "quince")]).await;
+    world.until_found("quince", &["b/c.txt"]).await;
+    world.write("b/.aditignore", "[z-a]");
+    world.until("a failure is named", |world| !world.library.failures(&owner_scope()).is_empty()).await;
+    assert_eq!(world.find("quince"), ["b/c.txt"]);
+    fs::remove_dir_all(world.path("b")).unwrap();
+    fs::remove_file(world.path("a.txt")).unwrap();
+    world.until("all is gone", |world| world.library.status(&owner_scope())[0].documents == 0).await;
+    world.until("no failure is left", |world| world.library.failures(&owner_scope()).is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_costs_its_worker_is_given_up_after_three_tries_and_the_rest_goes_on() {
+    let large = "a long line of words that fills the memory\n".repeat(2 << 20);
+    let files = [("a.txt", "russet"), ("large.txt", large.as_str()), ("z.txt", "medlar"), ("bad.pdf", "%PDF-1.7 no")];
+    let world = World::with(&files, "", 200 << 20).await;
+    world.until_found("russet", &["a.txt"]).await;
+    world.until_found("medlar", &["z.txt"]).await;
+    world.until("both failures are named", |world| world.library.failures(&owner_scope()).len() == 2).await;
+    let mut failures = world.library.failures(&owner_scope());
+    failures.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(failures[0].reason.starts_with("damaged"), "{failures:?}");
+    assert!(failures[1].reason.ends_with("given up after 3 tries"), "{failures:?}");
+    world.write("large.txt", "small again: costard");
+    world.until_found("costard", &["large.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_reads_everything_again_and_search_goes_on() {
+    let mut world = World::of(&[("a.txt", "russet"), ("b.txt", "quince")]).await;
+    world.until_found("russet", &["a.txt"]).await;
+    let mut progress = world.indexer.subscribe();
+    world.indexer.rebuild(None);
+    tokio::time::timeout(PATIENCE, progress.wait_for(|progress| progress.done == 2)).await.unwrap().unwrap();
+    world.settle().await;
+    assert_eq!(world.find("russet"), ["a.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_excludes_hold_at_once() {
+    let world = World::of(&[("a.txt", "russet"), ("private/b.txt", "quince")]).await;
+    world.until_found("quince", &["private/b.txt"]).await;
+    let mut config = world.config.clone();
+    config.collections[0].exclude = vec!["private/".into()];
+    world.indexer.reconfigure(&config);
+    world.until_found("quince", &[]).await;
+    config.collections[0].exclude = vec!["[z-a]".into()];
+    world.indexer.reconfigure(&config);
+    world.until("a warning", |world| !world.indexer.warnings().is_empty()).await;
+    assert_eq!(world.find("russet"), ["a.txt"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_never_rests_is_found_as_it_is_in_the_end() {
+    let world = World::of(&[]).await;
+    for n in 0..60 {
+        world.write("log.txt", &format!("{}entry{n}", "noise ".repeat(n * 100)));
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    world.until_found("entry59", &["log.txt"]).await;
+    assert_eq!(world.find("entry58"), [""; 0]);
+}
