@@ -41,8 +41,10 @@ fn below(heading: &str, line: impl Into<Option<u32>>) -> Place {
 }
 
 /// Path, format, title, language, some words, and the place of their passage.
+type Fact = (&'static str, Format, Option<&'static str>, Option<&'static str>, &'static str, Place);
+
 #[rustfmt::skip]
-fn facts() -> Vec<(&'static str, Format, Option<&'static str>, Option<&'static str>, &'static str, Place)> {
+fn facts() -> Vec<Fact> {
     use Format::*;
     vec![
         ("README.md", Markdown, Some("Papers of the house at Mill Lane 7"), Some("eng"), "safety valve", below("Things to ask", 14)),

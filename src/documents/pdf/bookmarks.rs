@@ -107,7 +107,7 @@ impl Bookmark {
     /// The first heading behind the bookmark before this one; else the last mere mention, since contents come first.
     fn place(&self, after: usize) -> Option<Sighting> {
         let behind = || self.sightings.iter().filter(|sighting| sighting.start >= after);
-        behind().find(|sighting| sighting.is_heading).or_else(|| behind().last()).copied()
+        behind().find(|sighting| sighting.is_heading).or_else(|| behind().next_back()).copied()
     }
 }
 
