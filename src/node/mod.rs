@@ -215,7 +215,9 @@ impl Node {
         let entry = Arc::new(Peer::new(peer.id, state));
         directory.insert(entry.clone(), peer.public_key, index, peer.addresses);
         drop(directory);
-        shared.with_state(&entry, |_| ());
+        if let Some(((), true)) = shared.with_state(&entry, |_| ()) {
+            shared.wake_driver();
+        }
         Ok(())
     }
 
@@ -322,7 +324,8 @@ impl Node {
                 OpenError::NoAddress => ConnectError::NoAddress,
             })
         };
-        let (id, local) = shared.with_state(&peer, open).unwrap_or(Err(ConnectError::NoPeer))?;
+        let (opened, _) = shared.with_state(&peer, open).ok_or(ConnectError::NoPeer)?;
+        let (id, local) = opened?;
         shared.counts.add(Counter::StreamsConnected, 1);
         shared.wake_driver();
         Ok(Stream::new(shared.clone(), peer, (id, local, to)))
@@ -388,17 +391,14 @@ impl fmt::Debug for Node {
 }
 
 impl Shared {
-    /// Works on a peer's state, then sees to it that the peer gets its turn and its timer; `None` for a removed peer.
-    fn with_state<T>(&self, peer: &Arc<Peer>, work: impl FnOnce(&mut State) -> T) -> Option<T> {
+    /// Works on a peer's state, then sees to it that the peer gets its turn and its timer; `None` for a removed peer. With the result:
+    /// whether a driver that sleeps should know.
+    fn with_state<T>(&self, peer: &Arc<Peer>, work: impl FnOnce(&mut State) -> T) -> Option<(T, bool)> {
         let mut guard = peer.state.lock();
         let state = guard.as_mut()?;
         let result = work(state);
         let news = self.update(peer, state);
-        drop(guard);
-        if news {
-            self.wake_driver();
-        }
-        Some(result)
+        Some((result, news))
     }
 
     /// Puts a peer into the queue if it is ready, sets its timer, and takes its wakers along. Whether a driver that sleeps should know.

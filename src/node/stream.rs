@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::Shared;
-use super::peer::Peer;
+use super::peer::{Peer, State};
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack};
 
@@ -63,15 +63,13 @@ impl Stream {
     /// Lets the peer's stack do something, and whoever drives the node know of it.
     fn with<T>(&self, act: impl FnOnce(&mut Stack) -> T) -> io::Result<T> {
         let aborted = || io::Error::from(ErrorKind::ConnectionAborted);
-        let mut guard = self.peer.state.lock();
-        let state = guard.as_mut().ok_or_else(aborted)?;
-        let result = act(state.existing_stack().ok_or_else(aborted)?);
-        let news = self.shared.update(&self.peer, state);
-        drop(guard);
+        // A removed peer has no state, and whoever has a stream has a stack.
+        let act = |state: &mut State| Some(act(state.existing_stack()?));
+        let (result, news) = self.shared.with_state(&self.peer, act).ok_or_else(aborted)?;
         if news {
             self.shared.wake_driver();
         }
-        Ok(result)
+        result.ok_or_else(aborted)
     }
 }
 

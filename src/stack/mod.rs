@@ -439,3 +439,6 @@ impl fmt::Debug for Stack {
 fn gone() -> io::Error {
     ErrorKind::NotConnected.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,20 +69,22 @@ impl Identity {
         datagram: &[u8],
         answer: &mut [u8],
     ) -> Result<Message, Stopped> {
+        // By far the most datagrams are data, which is neither counted nor has a MAC1.
+        match Tunn::parse_incoming_packet(datagram) {
+            Ok(Packet::PacketData(data)) => return Ok(Message::Data(data.receiver_idx)),
+            Ok(Packet::PacketCookieReply(cookie)) => return Ok(Message::Cookie(cookie.receiver_idx)),
+            Ok(_) => {}
+            Err(_) => return Err(Stopped::Refused(Refusal::Malformed)),
+        }
         observe(now);
         self.limiter.reset_count();
         match self.limiter.verify_packet(Some(source), datagram, answer) {
             Ok(Packet::HandshakeInit(_)) => Ok(Message::Initiation),
             Ok(Packet::HandshakeResponse(response)) => Ok(Message::Response(response.receiver_idx)),
-            Ok(Packet::PacketCookieReply(cookie)) => Ok(Message::Cookie(cookie.receiver_idx)),
-            Ok(Packet::PacketData(data)) => Ok(Message::Data(data.receiver_idx)),
             Err(TunnResult::WriteToNetwork(cookie)) => Err(Stopped::Cookie(cookie.len())),
-            Err(TunnResult::Err(error)) => Err(Stopped::Refused(match error {
-                WireGuardError::InvalidMac => Refusal::BadMac,
-                _ => Refusal::Malformed,
-            })),
-            // verify_packet gives nothing else back.
-            Err(_) => Err(Stopped::Refused(Refusal::Malformed)),
+            Err(TunnResult::Err(WireGuardError::InvalidMac)) => Err(Stopped::Refused(Refusal::BadMac)),
+            // The shape was right, and verify_packet gives nothing else back.
+            _ => Err(Stopped::Refused(Refusal::Malformed)),
         }
     }
 
