@@ -189,3 +189,61 @@ fn a_removed_peer_leaves_nothing_behind() {
     drop(world.server);
     assert_eq!(failure(second.poll_write(&mut context(), b"x")), Some(ErrorKind::ConnectionAborted));
 }
+
+#[test]
+fn several_threads_serve_several_peers() {
+    const BYTES: usize = 400_000;
+    let world = World::new(3);
+    let (server, clients, now) = (&world.server, &world.clients, world.now);
+    let streams: Vec<_> = clients
+        .iter()
+        .map(|client| client.connect(now, SERVER, ([10, 0, 0, 1], 80).into()).expect("a stream"))
+        .collect();
+    let accepting = Mutex::new(Vec::new());
+    let total = std::sync::atomic::AtomicUsize::new(0);
+    let forward = |from: &mut Outbox, now| {
+        for run in from.runs(64) {
+            let IpAddr::V4(to) = run.path.remote.ip() else { panic!("a strange address") };
+            let mut back = Outbox::new();
+            for datagram in run.bytes.chunks(run.segment_bytes) {
+                let path = Path { remote: outer(1), local: None };
+                clients[usize::from(to.octets()[3]) - 2].handle_datagram(now, path, datagram, &mut back);
+            }
+            deliver(&back, server, run.path.remote, now, &mut Outbox::new());
+        }
+        from.clear();
+    };
+    // Each thread drives its client and, like the others, whatever peer of the server is ready.
+    let serve = |index: usize, mut stream: Stream| {
+        let (mut outbox, mut answers, mut read) = (Outbox::new(), Outbox::new(), 0);
+        let deadline = now + Duration::from_secs(60);
+        while total.load(Ordering::Relaxed) < clients.len() * BYTES && Instant::now() < deadline {
+            let now = Instant::now();
+            pass(&clients[index], server, outer(index as u8 + 2), now, &mut answers);
+            forward(&mut answers, now);
+            accepting.lock().extend(accepted(server));
+            accepting.lock().iter_mut().for_each(|stream: &mut Stream| {
+                let _ = stream.poll_write(&mut context(), &[stream.peer().number() as u8; 10_000]);
+            });
+            server.handle_timeout(now);
+            while server.poll_transmit(now, &mut outbox) {
+                forward(&mut outbox, now);
+            }
+            let mut buffer = [0; 20_000];
+            while let Poll::Ready(Ok(length)) = stream.poll_read(&mut context(), &mut buffer) {
+                assert!(buffer[..length].iter().all(|byte| *byte == index as u8 + 2), "another peer's bytes");
+                let counted = length.min(BYTES - read);
+                read += counted;
+                total.fetch_add(counted, Ordering::Relaxed);
+            }
+            clients[index].handle_timeout(now);
+        }
+    };
+    std::thread::scope(|scope| {
+        for (index, stream) in streams.into_iter().enumerate() {
+            let serve = &serve;
+            scope.spawn(move || serve(index, stream));
+        }
+    });
+    assert_eq!(total.load(Ordering::Relaxed), clients.len() * BYTES);
+}
