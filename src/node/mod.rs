@@ -14,31 +14,27 @@ mod counters;
 mod directory;
 mod outbox;
 mod peer;
+mod shared;
 mod stream;
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock};
-
-use chance::Chance;
-use counters::{Counter, Counts};
-use directory::Directory;
+use counters::Counter;
+use outbox::Held;
 use peer::{Peer, State};
+use shared::Shared;
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
-use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES, NODE_EVENTS};
+use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES};
 use crate::peer::PeerId;
-use crate::stack::{Budget, OpenError, StackConfig};
+use crate::stack::OpenError;
 pub use crate::tunnel::Path;
-use crate::tunnel::{Admission, Gate, Session, SessionConfig};
+use crate::tunnel::{Admission, Session, SessionConfig};
 pub use counters::Counters;
-use outbox::Held;
 pub use outbox::{Outbox, Run};
 pub use stream::Stream;
 
@@ -155,46 +151,12 @@ pub struct Node {
     shared: Arc<Shared>,
 }
 
-type Timers = BTreeMap<(Instant, PeerId), (Arc<Peer>, WakeReason)>;
-
-/// What streams need of a node too. Locks are taken in this order: directory, a peer's state, any one of the others.
-struct Shared {
-    config: NodeConfig,
-    gate: Gate,
-    budget: Arc<Budget>,
-    counts: Counts,
-    chance: Mutex<Chance>,
-    directory: RwLock<Directory>,
-    /// Peers with something to send.
-    ready: Mutex<VecDeque<Arc<Peer>>>,
-    /// One entry at most per peer, at the time its state is `armed` for.
-    timers: Mutex<Timers>,
-    events: Mutex<VecDeque<Event>>,
-    /// Of streams that have moved.
-    wakers: Mutex<Vec<Waker>>,
-    /// Of whoever drives the node.
-    driver: Mutex<Option<Waker>>,
-}
-
 impl Node {
     /// A node without peers. `entropy` seeds everything that must not be guessed: indices, ports, sequence numbers. An MTU that no network
     /// has is taken for the nearest that works.
     pub fn new(now: Instant, mut config: NodeConfig, entropy: [u8; 32]) -> Node {
         config.mtu = config.mtu.clamp(MIN_MTU_BYTES, MAX_MTU_BYTES);
-        let shared = Shared {
-            gate: Gate::new(now, &config.key, config.handshakes_per_second),
-            budget: Arc::new(Budget::new(config.connections_total, config.buffers_total)),
-            config,
-            counts: Counts::new(),
-            chance: Mutex::new(Chance::new(entropy)),
-            directory: RwLock::default(),
-            ready: Mutex::default(),
-            timers: Mutex::default(),
-            events: Mutex::default(),
-            wakers: Mutex::default(),
-            driver: Mutex::default(),
-        };
-        Node { shared: Arc::new(shared) }
+        Node { shared: Arc::new(Shared::new(now, config, entropy)) }
     }
 
     /// Adds a peer. It costs nothing on the wire until it speaks or is spoken to (or has a keepalive to send).
@@ -387,107 +349,6 @@ impl Drop for Node {
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Node").field("addresses", &self.shared.config.addresses).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    /// Works on a peer's state, then sees to it that the peer gets its turn and its timer; `None` for a removed peer. With the result:
-    /// whether a driver that sleeps should know.
-    fn with_state<T>(&self, peer: &Arc<Peer>, work: impl FnOnce(&mut State) -> T) -> Option<(T, bool)> {
-        let mut guard = peer.state.lock();
-        let state = guard.as_mut()?;
-        let result = work(state);
-        let news = self.update(peer, state);
-        Some((result, news))
-    }
-
-    /// Puts a peer into the queue if it is ready, sets its timer, and takes its wakers along. Whether a driver that sleeps should know.
-    fn update(&self, peer: &Arc<Peer>, state: &mut State) -> bool {
-        if !state.wakers.is_empty() {
-            self.wakers.lock().append(&mut state.wakers);
-        }
-        let ready = state.is_ready() && self.enqueue(peer);
-        let Some((due, reason)) = state.poll_timeout() else { return ready };
-        // A timer that is set for an earlier time is set anew when that has come.
-        if state.armed.is_some_and(|armed| armed <= due) {
-            return ready;
-        }
-        let mut timers = self.timers.lock();
-        if let Some(armed) = state.armed.replace(due) {
-            timers.remove(&(armed, peer.id));
-        }
-        timers.insert((due, peer.id), (peer.clone(), reason));
-        let first = timers.first_key_value().is_some_and(|(key, _)| *key == (due, peer.id));
-        ready || first
-    }
-
-    /// Whether it was not in the queue yet.
-    fn enqueue(&self, peer: &Arc<Peer>) -> bool {
-        let new = !peer.queued.swap(true, Ordering::AcqRel);
-        if new {
-            self.ready.lock().push_back(peer.clone());
-        }
-        new
-    }
-
-    fn take_due(&self, now: Instant) -> Option<(Instant, Arc<Peer>)> {
-        let mut timers = self.timers.lock();
-        let (&(due, _), _) = timers.first_key_value().filter(|((due, _), _)| *due <= now)?;
-        timers.pop_first().map(|(_, (peer, _))| (due, peer))
-    }
-
-    fn wake_driver(&self) {
-        let driver = self.driver.lock().clone();
-        driver.into_iter().for_each(Waker::wake);
-    }
-
-    /// Counts something and tells of it, while there is room for it.
-    fn record(&self, counter: Counter, event: Event) {
-        self.counts.add(counter, 1);
-        let mut events = self.events.lock();
-        match events.len() < NODE_EVENTS {
-            true => events.push_back(event),
-            false => self.counts.add(Counter::EventsLost, 1),
-        }
-    }
-
-    /// Takes everything from a peer that has left the directory.
-    fn forget(&self, peer: &Peer) {
-        let state = peer.state.lock().take();
-        let Some(mut state) = state else { return };
-        if let Some(armed) = state.armed {
-            self.timers.lock().remove(&(armed, peer.id));
-        }
-        let mut wakers = std::mem::take(&mut state.wakers);
-        if let Some(stack) = state.existing_stack() {
-            stack.abort_all(std::io::ErrorKind::ConnectionAborted, &mut wakers);
-        }
-        self.wakers.lock().append(&mut wakers);
-    }
-
-    /// An index that is nobody's, and a seed.
-    fn draw(&self, directory: &Directory) -> (u32, u64) {
-        let mut chance = self.chance.lock();
-        // Of 16 million: with 65,000 peers the first is free with a chance of 99.6 %.
-        loop {
-            let drawn = chance.next();
-            let index = (drawn >> 40) as u32;
-            if directory.is_free(index) {
-                return (index, chance.next());
-            }
-        }
-    }
-
-    fn stack_config(&self, seed: u64) -> StackConfig {
-        StackConfig {
-            addresses: self.config.addresses.clone(),
-            mtu: self.config.mtu.into(),
-            accept_port: self.config.accept_port,
-            connections: self.config.connections,
-            half_open: self.config.half_open,
-            budget: self.budget.clone(),
-            seed,
-        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Shared;
 use super::peer::Peer;
+use super::shared::Shared;
 use crate::limits::{DATAGRAM_BYTES, OUTBOX_DATAGRAMS, RUN_BYTES};
 use crate::tunnel::Path;
 

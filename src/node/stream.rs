@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::Shared;
 use super::peer::{Peer, State};
+use super::shared::Shared;
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack};
 

@@ -1,7 +1,10 @@
 //! A node and its peers joined by memory, on the machine's clock: what needs no simulated time.
 
 use std::io::ErrorKind;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
 
 use super::*;
 

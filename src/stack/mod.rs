@@ -6,6 +6,7 @@
 mod budget;
 mod connection;
 mod device;
+mod open;
 mod packet;
 mod table;
 
@@ -18,19 +19,14 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use smoltcp::iface::{Config, Interface, SocketSet};
-use smoltcp::socket::tcp::State;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 
 pub use budget::Budget;
 pub use table::ConnectionId;
 
-use crate::limits::{
-    BULK_CONNECTIONS, BULK_RING_BYTES, ORPHAN_SECS, RECEIVE_RING_BYTES, SEND_RING_BYTES, TIME_WAIT_CONNECTIONS,
-    TURN_SEGMENTS,
-};
-use connection::{Cause, Connection, Fate, Rings, User};
+use crate::limits::{ORPHAN_SECS, TIME_WAIT_CONNECTIONS, TURN_SEGMENTS};
+use connection::{Cause, Fate, User};
 use device::Device;
-use packet::{Parsed, Tuple, parse};
 use table::Table;
 
 /// What a stack is and what it may hold.
@@ -221,22 +217,6 @@ impl Stack {
         self.table.count(User::Stream)
     }
 
-    /// Opens a connection to `to`, from a port chosen by chance.
-    pub fn connect(&mut self, now: Instant, to: SocketAddr) -> Result<(ConnectionId, SocketAddr), OpenError> {
-        self.observe(now);
-        let same_family = |address: &&IpAddr| address.is_ipv4() == to.is_ipv4();
-        let from = *self.config.addresses.iter().find(same_family).ok_or(OpenError::NoAddress)?;
-        let tuple = self.free_tuple(from, to).ok_or(OpenError::Full)?;
-        let bulk = Rings { receive: BULK_RING_BYTES, send: SEND_RING_BYTES };
-        let plain = Rings { receive: SEND_RING_BYTES, send: RECEIVE_RING_BYTES };
-        let mut connection = self.make(tuple, User::Stream, bulk, plain).ok_or(OpenError::Full)?;
-        let socket = connection.socket();
-        socket.connect(self.interface.context(), tuple.remote, tuple.local).map_err(|_| OpenError::NoAddress)?;
-        let id = self.table.insert(connection);
-        self.queue(id);
-        Ok((id, tuple.local))
-    }
-
     /// Bytes received on a connection; fails once it is gone.
     pub fn poll_read(
         &mut self,
@@ -299,66 +279,6 @@ impl Stack {
         self.ready.clear();
         self.opened.clear();
         self.time_wait.clear();
-    }
-
-    /// The connection that a packet is for, made if it opens one.
-    fn route(&mut self, packet: &[u8]) -> Result<Option<ConnectionId>, PacketRefusal> {
-        let parsed = parse(packet)?;
-        if !self.config.addresses.contains(&parsed.destination()) {
-            return Err(PacketRefusal::Elsewhere);
-        }
-        let Parsed::Segment { tuple, opens } = parsed else { return Ok(None) };
-        if let Some(id) = self.table.find(&tuple) {
-            if !(opens && self.is_time_wait(id)) {
-                return Ok(Some(id));
-            }
-            // RFC 9293 §3.6.1: a new SYN may end TIME-WAIT.
-            self.table.remove(id);
-        }
-        match opens && self.config.accept_port == Some(tuple.local.port()) {
-            true => self.accept(tuple).map(Some),
-            false => Ok(None),
-        }
-    }
-
-    fn is_time_wait(&mut self, id: ConnectionId) -> bool {
-        let Some(connection) = self.table.get_mut(id) else { return false };
-        connection.state() == State::TimeWait && connection.user != User::Stream
-    }
-
-    fn accept(&mut self, tuple: Tuple) -> Result<ConnectionId, PacketRefusal> {
-        if self.table.count(User::Awaited) >= self.config.half_open {
-            return Err(PacketRefusal::HalfOpenFull);
-        }
-        let bulk = Rings { receive: RECEIVE_RING_BYTES, send: BULK_RING_BYTES };
-        let plain = Rings { receive: RECEIVE_RING_BYTES, send: SEND_RING_BYTES };
-        let mut connection = self.make(tuple, User::Awaited, bulk, plain).ok_or(PacketRefusal::Full)?;
-        connection.socket().listen(tuple.local).map_err(|_| PacketRefusal::Malformed)?;
-        Ok(self.table.insert(connection))
-    }
-
-    /// A connection within all limits, with generous rings while there are few.
-    fn make(&self, tuple: Tuple, user: User, bulk: Rings, plain: Rings) -> Option<Connection> {
-        if self.table.len() >= self.config.connections {
-            return None;
-        }
-        let generous = self.table.len() < BULK_CONNECTIONS && self.config.budget.is_ample();
-        let rings = if generous { bulk } else { plain };
-        let reservation = self.config.budget.reserve(rings.bytes())?;
-        Some(Connection::new(tuple, user, rings, reservation))
-    }
-
-    /// A 4-tuple with a port of ours that is not in use (RFC 6056 §3.3.1: chance, and a bounded search).
-    fn free_tuple(&mut self, from: IpAddr, to: SocketAddr) -> Option<Tuple> {
-        const FIRST: u16 = 32_768;
-        const COUNT: u64 = 28_000;
-        (0..16).find_map(|_| {
-            // The multiplier and increment of PCG's generator; its upper half is the good one.
-            self.ports = self.ports.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-            let port = FIRST + ((self.ports >> 33) % COUNT) as u16;
-            let tuple = Tuple { local: SocketAddr::new(from, port), remote: to };
-            self.table.find(&tuple).is_none().then_some(tuple)
-        })
     }
 
     /// Draws the conclusions after smoltcp has changed a connection.

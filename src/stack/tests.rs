@@ -1,7 +1,7 @@
 //! Two stacks joined by memory: what a peer may send, and what it may not.
 
 use super::*;
-use crate::limits::{ORPHAN_DISCARD_BYTES, TIME_WAIT_CONNECTIONS};
+use crate::limits::{ORPHAN_DISCARD_BYTES, RECEIVE_RING_BYTES, TIME_WAIT_CONNECTIONS};
 
 const MTU: usize = 1280;
 
