@@ -16,7 +16,11 @@ use crate::config::{LogConfig, LogFormat};
 pub fn start(config: &LogConfig) {
     // The level is for what adit says. The libraries speak of their own workings, a request each: only their warnings count.
     let libraries = LevelFilter::from_level(config.level.min(tracing::Level::WARN));
-    let filter = Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), config.level);
+    let filter = Targets::new()
+        .with_default(libraries)
+        // Warns of every repeated handshake, as if a phone that sleeps were a fault.
+        .with_target("boringtun", tracing::Level::ERROR)
+        .with_target(env!("CARGO_CRATE_NAME"), config.level);
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let lines = || fmt::layer().with_writer(std::io::stderr).with_target(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
