@@ -6,5 +6,7 @@ mod search {
     mod bench;
     mod finding;
     mod keeping;
+    mod oracle;
     mod reading;
+    mod typing;
 }
