@@ -304,3 +304,9 @@ pub const FUZZY_BELOW: u64 = 10;
 
 /// Parts of a question of which it is said that they were not used.
 pub const QUERY_UNUSED: usize = 10;
+
+/// Scopes whose sight of a collection is kept between commits: as many peers as ask at the same time.
+pub const SIGHTS: usize = 16;
+
+/// Words whose frequency in a sight is kept between commits: a few hundred kilobytes.
+pub const FREQUENCIES: usize = 10_000;

@@ -112,10 +112,10 @@ impl Best {
         }
         self.by_document.insert(document, candidate);
         self.worst_first.push(Reverse(candidate));
-        if self.by_document.len() > self.wanted && self.worst().is_some() {
-            if let Some(Reverse(worst)) = self.worst_first.pop() {
-                self.by_document.remove(&(worst.part, worst.slot));
-            }
+        if self.by_document.len() > self.wanted
+            && let Some(worst) = self.worst()
+        {
+            self.by_document.remove(&(worst.part, worst.slot));
         }
     }
 

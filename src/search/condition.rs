@@ -41,11 +41,11 @@ fn covers(plan: &Plan, conditions: &[Condition]) -> bool {
 /// The files of a part that meet a condition.
 pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result<SlotSet, LibraryError> {
     match condition {
-        Condition::Always => Ok(everything(part)),
+        Condition::Always => Ok(part.searchable()),
         Condition::Leaf(at) => standing_in(part, &plan.leaves[*at]),
         Condition::Filter(filter) => Ok(having(part, filter)),
         Condition::All(inner) => {
-            let mut set = everything(part);
+            let mut set = part.searchable();
             for condition in inner {
                 set.intersect(&meeting(part, plan, condition)?);
             }
@@ -59,15 +59,11 @@ pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result
             Ok(set)
         }
         Condition::Not(inner) => {
-            let mut set = everything(part);
+            let mut set = part.searchable();
             set.subtract(&meeting(part, plan, inner)?);
             Ok(set)
         }
     }
-}
-
-fn everything(part: &Part) -> SlotSet {
-    collect(part, |_| true)
 }
 
 fn collect(part: &Part, mut keep: impl FnMut(&Entry) -> bool) -> SlotSet {

@@ -1,13 +1,19 @@
 //! An index as of one commit: its segments, and the catalogue that belongs to them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tantivy::columnar::{BytesColumn, ColumnValues};
+use tantivy::schema::Term;
 use tantivy::schema::document::TantivyDocument;
 use tantivy::{DocId, Searcher, SegmentReader, TantivyError};
 
-use super::catalogue::{Catalogue, Entry};
+use super::catalogue::{Catalogue, Entry, Totals};
 use super::schema::column;
+use super::slots::SlotSet;
+use crate::access::{Scope, ScopeKey};
+use crate::limits::{FREQUENCIES, SIGHTS};
 use crate::name::CollectionName;
 
 /// An index as of one commit. Never changes.
@@ -16,6 +22,16 @@ pub(super) struct Snapshot {
     pub(super) catalogue: Arc<Catalogue>,
     columns: Vec<Columns>,
     ranks: Vec<u32>,
+    searchable: SlotSet,
+    sights: Mutex<Vec<(ScopeKey, Arc<Sight>)>>,
+    frequencies: Mutex<HashMap<(Option<ScopeKey>, Term), u64>>,
+}
+
+/// The part of an index that a scope sees, where it cuts through a collection.
+pub(super) struct Sight {
+    pub(super) key: ScopeKey,
+    pub(super) slots: SlotSet,
+    pub(super) totals: Totals,
 }
 
 /// The numbers of a segment's passages.
@@ -36,7 +52,12 @@ impl Snapshot {
     pub(super) fn new(searcher: Searcher, catalogue: Arc<Catalogue>) -> tantivy::Result<Snapshot> {
         let columns = searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<_>>()?;
         let ranks = catalogue.ranks();
-        Ok(Snapshot { searcher, catalogue, columns, ranks })
+        let mut searchable = SlotSet::none(catalogue.slots());
+        for entry in catalogue.iter().filter(|entry| entry.is_searchable()) {
+            searchable.insert(entry.slot);
+        }
+        let (sights, frequencies) = Default::default();
+        Ok(Snapshot { searcher, catalogue, columns, ranks, searchable, sights, frequencies })
     }
 
     /// The snapshot of an index just opened, its catalogue read from the records in it.
@@ -61,6 +82,51 @@ impl Snapshot {
     /// The place of a slot in the order of paths.
     pub(super) fn rank(&self, slot: u32) -> u32 {
         self.ranks.get(slot as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    /// Files that can be found.
+    pub(super) fn searchable(&self) -> &SlotSet {
+        &self.searchable
+    }
+
+    /// What a scope sees of this collection; looked up once for every scope, as long as nothing is committed.
+    pub(super) fn sight(&self, name: &CollectionName, scope: &Scope) -> Arc<Sight> {
+        let mut sights = self.sights.lock();
+        if let Some((_, sight)) = sights.iter().find(|(key, _)| *key == scope.key()) {
+            return Arc::clone(sight);
+        }
+        let (slots, totals) = (SlotSet::none(self.catalogue.slots()), Totals::default());
+        let mut sight = Sight { key: scope.key(), slots, totals };
+        for entry in self.catalogue.iter().filter(|entry| scope.admits_path(name, &entry.path)) {
+            sight.slots.insert(entry.slot);
+            sight.totals.add(entry);
+        }
+        if sights.len() == SIGHTS {
+            sights.remove(0);
+        }
+        let sight = Arc::new(sight);
+        sights.push((scope.key(), Arc::clone(&sight)));
+        sight
+    }
+
+    /// A term's frequency in what is seen, counted by `count` where it isn't known.
+    pub(super) fn frequency(
+        &self,
+        sight: Option<ScopeKey>,
+        term: &Term,
+        count: impl FnOnce() -> tantivy::Result<u64>,
+    ) -> tantivy::Result<u64> {
+        let key = (sight, term.clone());
+        if let Some(&known) = self.frequencies.lock().get(&key) {
+            return Ok(known);
+        }
+        let counted = count()?;
+        let mut frequencies = self.frequencies.lock();
+        if frequencies.len() >= FREQUENCIES {
+            frequencies.clear();
+        }
+        frequencies.insert(key, counted);
+        Ok(counted)
     }
 
     /// The stored fields of a passage or record.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{DocSet, TERMINATED};
+use tantivy::{DocSet, SegmentReader, TERMINATED};
 
 use super::catalogue::{Entry, Totals};
 use super::error::LibraryError;
 use super::schema::Searched;
 use super::shelf::Shelf;
 use super::slots::SlotSet;
-use super::snapshot::Snapshot;
+use super::snapshot::{Sight, Snapshot};
 use crate::access::{Extent, Scope};
 
 /// What one caller sees. Collections stand in the order of their names, so that their number in the view orders results.
@@ -29,12 +29,6 @@ pub(super) struct Part {
     sight: Option<Arc<Sight>>,
 }
 
-/// The part of a collection that a scope sees.
-pub(super) struct Sight {
-    slots: SlotSet,
-    totals: Totals,
-}
-
 impl View {
     /// What a scope sees of these collections now.
     pub(super) fn new<'a>(shelves: impl Iterator<Item = &'a Arc<Shelf>>, scope: &Scope) -> View {
@@ -45,7 +39,7 @@ impl View {
                 continue;
             }
             let snapshot = shelf.snapshot();
-            let sight = (extent == Extent::Part).then(|| Arc::new(Sight::new(shelf, &snapshot, scope)));
+            let sight = (extent == Extent::Part).then(|| snapshot.sight(&shelf.name, scope));
             let part = Part { shelf: Arc::clone(shelf), snapshot, sight };
             view.totals.merge(part.totals());
             view.parts.push(part);
@@ -87,22 +81,44 @@ impl Part {
         self.sight.as_ref().map_or_else(|| self.snapshot.catalogue.totals(), |sight| &sight.totals)
     }
 
+    /// Files in scope that can be found.
+    pub(super) fn searchable(&self) -> SlotSet {
+        let mut set = self.snapshot.searchable().clone();
+        if let Some(sight) = &self.sight {
+            set.intersect(&sight.slots);
+        }
+        set
+    }
+
     /// The error of this part's index.
     pub(super) fn error(&self, error: tantivy::TantivyError) -> LibraryError {
         LibraryError::of(&self.shelf.dir, error)
     }
 
-    /// In how many live passages in scope a term stands.
+    /// In how many live passages in scope a term stands. What has to be counted one by one is remembered until the next commit.
     pub(super) fn frequency(&self, term: &Term) -> tantivy::Result<u64> {
+        let is_known = |segment: &SegmentReader| self.sight.is_none() && !segment.has_deletes();
         let mut sum = 0;
-        for (_, segment, columns) in self.snapshot.segments() {
-            let index = segment.inverted_index(term.field())?;
-            let Some(info) = index.get_term_info(term)? else { continue };
-            if self.sight.is_none() && !segment.has_deletes() {
-                sum += u64::from(info.doc_freq);
-                continue;
+        let mut counted = false;
+        for (_, segment, _) in self.snapshot.segments() {
+            match is_known(segment) {
+                true => sum += u64::from(segment.inverted_index(term.field())?.doc_freq(term)?),
+                false => counted = true,
             }
-            let mut postings = index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+        }
+        if counted {
+            let key = self.sight.as_ref().map(|sight| sight.key);
+            sum += self.snapshot.frequency(key, term, || self.count(term, is_known))?;
+        }
+        Ok(sum)
+    }
+
+    /// Counts a term's live passages in scope, in the segments that do not know it.
+    fn count(&self, term: &Term, is_known: impl Fn(&SegmentReader) -> bool) -> tantivy::Result<u64> {
+        let mut sum = 0;
+        for (_, segment, columns) in self.snapshot.segments().filter(|(_, segment, _)| !is_known(segment)) {
+            let index = segment.inverted_index(term.field())?;
+            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
             let mut doc = postings.doc();
             while doc != TERMINATED {
                 sum += u64::from(!segment.is_deleted(doc) && self.sees(columns.slot(doc)));
@@ -126,17 +142,6 @@ impl Part {
             }
         }
         Ok(false)
-    }
-}
-
-impl Sight {
-    fn new(shelf: &Shelf, snapshot: &Snapshot, scope: &Scope) -> Sight {
-        let mut sight = Sight { slots: SlotSet::none(snapshot.catalogue.slots()), totals: Totals::default() };
-        for entry in snapshot.catalogue.iter().filter(|entry| scope.admits_path(&shelf.name, &entry.path)) {
-            sight.slots.insert(entry.slot);
-            sight.totals.add(entry);
-        }
-        sight
     }
 }
 

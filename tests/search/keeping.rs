@@ -89,7 +89,8 @@ fn there_is_one_writer_at_a_time() {
 
 #[test]
 fn a_damaged_index_is_moved_aside_and_begun_anew() {
-    let spoils: [(&str, fn(&std::path::Path)); 4] = [
+    type Spoil = fn(&std::path::Path);
+    let spoils: [(&str, Spoil); 4] = [
         ("cut", |dir| {
             for entry in std::fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();
