@@ -6,6 +6,7 @@ mod search {
     mod bench;
     mod finding;
     mod keeping;
+    mod known;
     mod oracle;
     mod reading;
     mod typing;
