@@ -85,6 +85,20 @@ fn no_text_makes_the_reader_fall() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn nor_does_what_somebody_typed_into_a_good_file(
+        at in 0..REFERENCE.len(), left_out in 0..40usize, typed in "[-\\[\\]{}=\"'.,#a-z0-9 \n\u{e9}]{0,20}"
+    ) {
+        let (start, end) = (REFERENCE.floor_char_boundary(at), REFERENCE.floor_char_boundary(at + left_out));
+        let text = format!("{}{typed}{}", &REFERENCE[..start], &REFERENCE[end..]);
+        if let Err(errors) = Config::parse(&text, &places()) {
+            let lines = text.split('\n').count();
+            proptest::prop_assert!(!errors.is_empty() && errors.iter().all(|it| it.line <= lines && it.column > 0), "{errors:?}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let dir = tempfile::tempdir().unwrap();
@@ -93,6 +107,8 @@ fn a_file_that_cannot_be_read_is_named() {
     assert!(message.starts_with(&missing.display().to_string()), "{message}");
     fs::write(&missing, [0xff, 0xfe]).unwrap();
     assert!(Config::load(&missing).unwrap_err().to_string().contains("UTF-8"));
+    let endless = Config::load(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert!(endless.contains("larger than 1 MiB"), "{endless}");
     fs::write(&missing, "[server\n").unwrap();
     let message = Config::load(&missing).unwrap_err().to_string();
     assert!(message.starts_with(&format!("{}:1:8: ", missing.display())), "{message}");

@@ -21,6 +21,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
     File::open(dir)?.sync_all()
 }
 
+/// Replaces the contents of a person's own file: it keeps its mode, and a link to it stays a link.
+pub fn rewrite_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = path.canonicalize()?;
+    let mode = fs::metadata(&path)?.mode() & 0o7777;
+    write_atomically(&path, bytes, mode)
+}
+
 /// Makes a file with these bytes and this mode; fails with `AlreadyExists` where there is one, and never follows a link.
 pub fn create_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let dir = folder_of(path);
@@ -108,6 +115,19 @@ mod tests {
         write_atomically(&path, b"whole", 0o600).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_persons_file_keeps_its_mode_and_its_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("dotfiles.toml"), dir.path().join("adit.toml"));
+        write_atomically(&path, b"old", 0o640).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        rewrite_atomically(&link, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert!(rewrite_atomically(&dir.path().join("missing"), b"new").is_err());
     }
 
     #[test]

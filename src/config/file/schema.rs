@@ -1,6 +1,8 @@
 //! The text of `adit.toml` in, a checked [`Config`] or everything wrong with it out. One function per section, each key
 //! with its default and its range.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +32,9 @@ pub const SCOPES: [&str; 5] = ["search", "read", "browse", "health", "metrics"];
 /// The only version of the file there has been.
 const FILE_VERSION: i64 = 1;
 
+/// Largest file in bytes: thousands of collections fit.
+const FILE_BYTES: u64 = 1 << 20;
+
 const NAME_FORM: &str = "a name of up to 48 letters, digits, '-', '_' and '.', beginning with a letter or digit";
 
 /// The index writer needs this much memory for each of its threads (tantivy refuses less).
@@ -40,7 +45,7 @@ impl Config {
     pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
         let unreadable = |source| ConfigErrors::Unreadable { path: path.to_owned(), source };
         let places = Places::at(path).map_err(unreadable)?;
-        let text = std::fs::read_to_string(&places.config).map_err(unreadable)?;
+        let text = read_limited(&places.config).map_err(unreadable)?;
         Config::parse(&text, &places).map_err(|errors| ConfigErrors::Invalid { path: path.to_owned(), errors })
     }
 
@@ -59,6 +64,16 @@ impl Config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(errors),
         }
+    }
+}
+
+/// The file as text; one that goes on for ever is none.
+fn read_limited(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(path)?.take(FILE_BYTES + 1).read_to_string(&mut text)?;
+    match length as u64 > FILE_BYTES {
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "this is no configuration: it is larger than 1 MiB")),
+        false => Ok(text),
     }
 }
 
