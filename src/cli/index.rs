@@ -1,16 +1,22 @@
 //! `adit index`: what is searchable, what is not and why, and beginning anew.
 
-use clap::Subcommand;
+use std::time::{Duration, Instant};
 
-use super::outcome::{Exit, Outcome};
-use super::places;
+use clap::Subcommand;
+use jiff::Timestamp;
+
+use super::outcome::{Error, Exit, Outcome};
 use super::status::{index_line, versioned};
 use super::terminal::{print, print_json, say};
 use super::units::{bytes, count, grouped, harmless, table};
+use super::{places, progress};
 use crate::config::Places;
-use crate::control::{IndexReport, Request, Response};
+use crate::control::{Client, IndexReport, Request, Response};
 use crate::name::CollectionName;
 use crate::search::{CollectionStatus, Failure};
+
+/// How long an indexer may do nothing about a folder that it was told to read again: it is away, or cannot be read.
+const IDLE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Look after the index
 #[derive(Debug, Subcommand)]
@@ -29,7 +35,7 @@ pub enum Command {
     },
     /// Build the index again from the documents
     ///
-    /// The index is a cache: nothing is lost by it, and the present index answers until the new one does.
+    /// The index is a cache: nothing is lost by it, and search goes on with what is there. Returns when every document has been read again.
     Rebuild {
         /// This collection alone
         #[arg(value_name = "NAME")]
@@ -58,12 +64,50 @@ pub fn run(places: &Places, command: Command) -> Outcome {
             }
             other => return Err(places::unexpected(&other)),
         },
-        Command::Rebuild { collection } => match places::ask(places, &Request::IndexRebuild { collection })? {
-            Response::Done => say("building the index again; `adit index status` shows how far it is"),
-            other => return Err(places::unexpected(&other)),
-        },
+        Command::Rebuild { collection } => return rebuild(places, collection),
     }
     Ok(Exit::Done)
+}
+
+/// Begins to build the index again, and waits until it agrees with the folders.
+fn rebuild(places: &Places, collection: Option<CollectionName>) -> Outcome {
+    let begun = next_second();
+    match places::ask(places, &Request::IndexRebuild { collection: collection.clone() })? {
+        Response::Done => say("building the index again; Ctrl-C leaves the daemon to it"),
+        other => return Err(places::unexpected(&other)),
+    }
+    let is_meant = |status: &&CollectionStatus| collection.as_ref().is_none_or(|name| status.name == *name);
+    let is_new = |status: &CollectionStatus| status.agreed.is_some_and(|at| at.as_second() >= begun.as_second());
+    let bar = progress::bar();
+    let mut idle_since = None;
+    let mut watch = Client::connect(&places::control_socket(places)?)?;
+    let mut answer = Some(watch.ask(&Request::Watch)?);
+    while let Some(Response::Status(report)) = answer {
+        let index = report.index;
+        progress::show(&bar, index.done, index.round, &index.activity);
+        let is_idle = index.pending == 0 && index.activity.is_empty();
+        if is_idle && index.collections.iter().filter(is_meant).all(is_new) {
+            bar.finish_and_clear();
+            say(index_line(&index));
+            return Ok(Exit::Done);
+        }
+        idle_since = idle_since.filter(|_| is_idle).or_else(|| is_idle.then(Instant::now));
+        if idle_since.is_some_and(|since| since.elapsed() > IDLE_PATIENCE) {
+            bar.finish_and_clear();
+            say("not every folder could be looked through; `adit status` says why");
+            return Ok(Exit::Partly);
+        }
+        answer = watch.receive()?;
+    }
+    bar.finish_and_clear();
+    Err(Error::failed("the daemon has ended before the index was whole; it goes on when it is started again"))
+}
+
+/// Waits for the next second to begin: agreement is kept to the second, and what agreed before must not be taken for what will.
+fn next_second() -> Timestamp {
+    let into_second = Duration::from_nanos(Timestamp::now().subsec_nanosecond().unsigned_abs().into());
+    std::thread::sleep(Duration::from_secs(1).saturating_sub(into_second));
+    Timestamp::now()
 }
 
 fn one_line(text: &str) -> String {

@@ -75,9 +75,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         say(endpoint_note(&made.config.server.endpoint, &places.config));
     }
     let port = made.config.server.listen.port();
-    say(format_args!(
-        "One firewall rule is needed: let UDP port {port} in (and forward it on the router, for devices away from home)."
-    ));
+    say(format_args!("One firewall rule is needed: nft add rule inet filter input udp dport {port} accept"));
     say("Next: adit peer add NAME --qr   and   adit serve");
     Ok(Exit::Done)
 }

@@ -24,6 +24,8 @@ mod peer;
 #[cfg(feature = "server")]
 mod places;
 #[cfg(feature = "server")]
+mod progress;
+#[cfg(feature = "server")]
 mod qr;
 #[cfg(feature = "server")]
 mod search;

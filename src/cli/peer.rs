@@ -237,19 +237,35 @@ pub fn drawn(code: &Code) -> String {
 
 /// Whether the terminal has room for a code; half a code is no code.
 pub fn check_room(code: &Code) -> Result<(), Error> {
-    let Some((terminal_size::Width(width), terminal_size::Height(height))) =
-        terminal_size::terminal_size_of(std::io::stdout())
-    else {
-        return Ok(());
-    };
+    match terminal_size::terminal_size_of(std::io::stdout()) {
+        Some((width, height)) => fits(code, width.0, height.0),
+        None => Ok(()),
+    }
+}
+
+fn fits(code: &Code, width: u16, height: u16) -> Result<(), Error> {
     let (columns, rows) = code.cells();
-    match usize::from(width) >= columns && usize::from(height) >= rows {
-        true => Ok(()),
-        false => {
-            let message = format!(
-                "the QR code needs {columns} columns and {rows} rows, and this terminal has {width} and {height}"
-            );
-            Err(Error::failed(message).advise("Enlarge the window, or write a picture: --png FILE"))
+    if usize::from(width) >= columns && usize::from(height) >= rows {
+        return Ok(());
+    }
+    let message =
+        format!("the QR code needs {columns} columns and {rows} rows, and this terminal has {width} and {height}");
+    Err(Error::failed(message).advise("Enlarge the window, or write a picture: --png FILE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_half_code_is_drawn() {
+        let code = Code::new("a").unwrap();
+        let (columns, rows) = code.cells();
+        let (columns, rows) = (columns as u16, rows as u16);
+        assert!(fits(&code, columns, rows).is_ok());
+        for (width, height) in [(columns - 1, rows), (columns, rows - 1)] {
+            let message = fits(&code, width, height).unwrap_err().message;
+            assert!(message.contains(&format!("{columns} columns")) && message.contains("--png"), "{message}");
         }
     }
 }

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::client_config::{self, Client, Way};
 use super::device::{self, Added, ConfFile, Wanted};
@@ -20,8 +19,8 @@ use super::status::{index_line, url};
 use super::style::Style;
 use super::terminal::{print, say};
 use super::units::count;
-use super::{peer, serve};
-use crate::config::{Config, ConfigErrors, Places, with_collection, write_atomically};
+use super::{peer, progress, serve};
+use crate::config::{Config, ConfigErrors, Places, rewrite_atomically, with_collection};
 use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
 use crate::daemon::running::Running;
 use crate::daemon::{self, ServeOptions};
@@ -120,7 +119,7 @@ fn add_folders(places: &Places, config: Config, arguments: &[PathBuf]) -> Result
     }
     let invalid = |errors| ConfigErrors::Invalid { path: places.config.clone(), errors };
     let config = Config::parse(&text, places).map_err(invalid)?;
-    write_atomically(&places.config, text.as_bytes(), 0o644)
+    rewrite_atomically(&places.config, text.as_bytes())
         .map_err(io_failed(format_args!("cannot write {}", places.config.display())))?;
     for folder in &folders {
         say(format_args!("added the collection \"{}\" ({})", folder.name, folder.path.display()));
@@ -245,7 +244,10 @@ fn code(added: &Added) -> String {
     let fits = |code: &Code| peer::check_room(code).map_err(|error| error.message);
     match Code::new(&added.text).map_err(|error| error.to_string()).and_then(|code| fits(&code).map(|()| code)) {
         Ok(code) => format!("\n{}\n", code.coloured()),
-        Err(why) => format!("  No QR code here: {}.\n", why.lines().next().unwrap_or_default()),
+        Err(why) => format!(
+            "  No QR code here: {}. For the next device: adit peer add NAME --png FILE\n",
+            why.lines().next().unwrap_or_default()
+        ),
     }
 }
 
@@ -262,17 +264,13 @@ fn addresses(server: &ServerReport) -> String {
 
 /// Shows how far the index is, until it is done for the first time or the daemon ends.
 fn show_progress(running: Arc<Running>) {
-    let bar = ProgressBar::no_length();
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {msg}");
-    bar.set_style(style.expect("the template is a literal"));
+    let bar = progress::bar();
     loop {
-        let progress = running.indexer.progress();
-        if progress.is_idle() || running.is_stopping() {
+        let now = running.indexer.progress();
+        if now.is_idle() || running.is_stopping() {
             break;
         }
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-        bar.set_message(progress.activity());
+        progress::show(&bar, now.done, now.total, &now.activity());
         thread::sleep(REDRAWN_EVERY);
     }
     bar.finish_and_clear();

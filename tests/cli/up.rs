@@ -86,6 +86,10 @@ fn from_nothing_to_an_answer_and_again_from_there() {
     }
     assert!(!said.contains(phone.private_key.to_base64().as_str()));
 
+    let rebuilt = home.run(["index", "rebuild", "docs"]).succeeds();
+    assert!(rebuilt.stderr.contains("1 document"), "{}", rebuilt.stderr);
+    home.run(["index", "rebuild", "nowhere"]).fails_with(6, &["nowhere", "docs"]);
+
     let again = home.run(["up"]).succeeds();
     assert!(again.stderr.contains("serves already"), "{}", again.stderr);
     let ended = up.interrupt();
