@@ -2,7 +2,7 @@
 //! memory; when the peer is slow, nothing is read and no thread waits.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +15,9 @@ use crate::access::Policy;
 use crate::limits::FILE_PIECE_BYTES;
 use crate::peer::PeerId;
 
+/// A piece, and the file that it was read from.
+type Read = io::Result<(File, Vec<u8>)>;
+
 /// A part of a file on its way to a peer.
 pub(super) struct FileBody {
     /// Bytes not yet handed over.
@@ -22,7 +25,7 @@ pub(super) struct FileBody {
     /// Bytes not yet read.
     unread: u64,
     file: Option<File>,
-    reading: Option<oneshot::Receiver<io::Result<(File, Vec<u8>)>>>,
+    reading: Option<oneshot::Receiver<Read>>,
     /// The piece before, whose memory is used again once it is sent.
     spent: Bytes,
     watch: Watch,
@@ -88,7 +91,7 @@ impl FileBody {
 }
 
 /// Reads exactly `wanted` bytes into this memory.
-fn read(file: File, wanted: u64, mut memory: Vec<u8>) -> io::Result<(File, Vec<u8>)> {
+fn read(file: File, wanted: u64, mut memory: Vec<u8>) -> Read {
     memory.clear();
     memory.reserve_exact(usize::try_from(wanted).map_err(io::Error::other)?);
     let mut part = file.take(wanted);

@@ -12,6 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes read at a time. Requests are small; a larger piece would only have to be cleared each time.
 const READ_BYTES: usize = 8 * 1024;
 
+/// Header and body of an answer up to this size, in bytes, are put together and written at once, so that they leave in the same
+/// segments; a larger body is written from where it lies.
+const ONE_WRITE_BYTES: usize = 16 * 1024;
+
 /// Where a connection stands between two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -138,14 +142,32 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for Line<S> {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if total <= ONE_WRITE_BYTES {
+            let mut whole = Vec::with_capacity(total);
+            pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+            return self.poll_write(context, &whole);
+        }
         let mut state = self.0.lock();
-        let length = ready!(Pin::new(&mut state.stream).poll_write_vectored(context, pieces))?;
-        state.moved |= length > 0;
-        Poll::Ready(Ok(length))
+        let mut written = 0;
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            let length = match Pin::new(&mut state.stream).poll_write(context, piece) {
+                Poll::Ready(Ok(length)) => length,
+                // What went wrong, or that it has to wait, the next write learns.
+                _ if written > 0 => break,
+                nothing => return nothing,
+            };
+            written += length;
+            if length < piece.len() {
+                break;
+            }
+        }
+        state.moved |= written > 0;
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.lock().stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -165,7 +165,12 @@ fn body(html: &mut Html, marks: &Marks, text: &str, offset: u64, hit: Option<(u6
     else {
         return marked(html, marks, text);
     };
-    marked(html, marks, &text[..first]);
+    // What leads up to the hit begins with a whole line.
+    let lead = match text[..first].find('\n') {
+        Some(end) if offset > 0 => end + 1,
+        _ => 0,
+    };
+    marked(html, marks, &text[lead..first]);
     html.raw("<section id=\"hit\" tabindex=\"-1\" aria-label=\"The passage that was found\">");
     marked(html, marks, &text[first..last]);
     html.raw("</section>");

@@ -196,7 +196,7 @@ fn request(call: &Call, given: &Given, after: Option<SortKey>, limit: usize) -> 
         query: given.text("query").unwrap_or_default().to_owned(),
         collection: given.text("collection").map(str::to_owned),
         path: given.text("path").map(str::to_owned),
-        format: given.text("type").and_then(|name| format(name)),
+        format: given.text("type").and_then(format),
         modified_after: given.date("modified_after"),
         modified_before: given.date("modified_before"),
         match_all: given.text("match") == Some("all"),
