@@ -124,7 +124,7 @@ impl Folder {
         self.broken = Some((now + wait, wait));
         self.generation += 1;
         self.queue.clear();
-        self.ledger.release();
+        self.ledger.abandon();
     }
 
     /// When the index is to be opened (again).

@@ -152,9 +152,15 @@ impl Ledger {
         (self.writer.is_some() && self.uncommitted.changes == 0).then(|| self.used + WRITER_REST)
     }
 
-    /// Lets the writer go, and its memory and threads with it.
-    pub(super) fn release(&mut self) {
+    /// Lets the writer go, and its memory and threads with it; before that, what merges have left behind.
+    pub(super) fn release(&mut self) -> Result<(), LibraryError> {
+        self.writer.take().map_or(Ok(()), |mut writer| writer.tidy())
+    }
+
+    /// Gives up what was not committed.
+    pub(super) fn abandon(&mut self) {
         self.writer = None;
+        self.uncommitted = Uncommitted::default();
     }
 
     fn writer(&mut self, now: Instant) -> Result<&mut Writer, LibraryError> {

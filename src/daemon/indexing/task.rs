@@ -373,8 +373,8 @@ impl Task {
         {
             outcome = folder.ledger.agreed(walked, now);
         }
-        if folder.ledger.release_due().is_some_and(|due| due <= now) {
-            folder.ledger.release();
+        if outcome.is_ok() && folder.ledger.release_due().is_some_and(|due| due <= now) {
+            outcome = folder.ledger.release();
         }
         self.heed(number, outcome);
     }
