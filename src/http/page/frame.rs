@@ -89,7 +89,7 @@ fn form(html: &mut Html, search: &Search, collections: &[String]) {
     select(html, "Type", "type", "All types", types, &search.kind);
     select(html, "Words", "match", "any", &["all"], &search.matching);
     date(html, "From", "after", &search.after);
-    date(html, "Until", "before", &search.before);
+    date(html, "Before", "before", &search.before);
     html.raw("</div></details></form>");
 }
 
