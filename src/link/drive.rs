@@ -2,8 +2,8 @@
 //! let ready peers send, so that two peers use two cores. Where nothing happens, nothing runs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::limits::{RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS, SENDERS};
+use crate::limits::{RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS};
 use crate::link::batch::Batch;
 use crate::link::clock;
 use crate::link::udp::Udp;
@@ -91,7 +91,6 @@ impl Drive {
             }
             self.wakeups.datagrams.fetch_add(1, Relaxed);
             let now = clock::now();
-            self.senders.hold_back();
             for (path, datagram) in batch.datagrams() {
                 if outbox.room() == 0 {
                     self.udp.send(&mut outbox).await;
@@ -100,7 +99,7 @@ impl Drive {
             }
             self.udp.send(&mut outbox).await;
             self.settle(&events);
-            self.senders.let_go();
+            self.share_work();
         }
     }
 
@@ -126,10 +125,18 @@ impl Drive {
         self.alarm.set_earlier(self.node.poll_timeout().map(|(at, _)| at));
     }
 
+    /// Wakes a sender for a peer that waits its turn; that one does the same, so that as many work as there are peers to serve.
+    fn share_work(&self) {
+        if self.node.is_ready() {
+            self.senders.wanted.notify_one();
+        }
+    }
+
     async fn transmit(&self, mut stopping: watch::Receiver<bool>) {
         let mut outbox = Outbox::new();
         loop {
             while self.node.poll_transmit(clock::now(), &mut outbox) {
+                self.share_work();
                 self.udp.send(&mut outbox).await;
                 self.node.flush_wakers();
             }
@@ -161,8 +168,7 @@ impl Drive {
                     self.wakeups.count(reason);
                     self.node.handle_timeout(clock::now());
                     self.settle(&events);
-                    // The node tells of peers that others have made ready, not of those whose time has come.
-                    self.senders.wanted.notify_one();
+                    self.share_work();
                 }
             }
         }
@@ -178,44 +184,19 @@ impl Drop for Ended<'_> {
     }
 }
 
-/// The tasks that send, as the node wakes them: once for each peer that becomes ready.
-///
-/// While a batch is taken in, they are held back: what it makes ready leaves together, after it.
+/// The tasks that send, as streams wake them. Where all are at work, the next one to finish looks again.
 #[derive(Debug, Default)]
 struct Senders {
     wanted: Notify,
-    /// [`HELD`] while they are held back, and beside it how many are wanted since.
-    held: AtomicUsize,
-}
-
-const HELD: usize = 1 << 31;
-
-impl Senders {
-    fn hold_back(&self) {
-        self.held.store(HELD, SeqCst);
-    }
-
-    fn let_go(&self) {
-        let wanted = self.held.swap(0, SeqCst) & !HELD;
-        (0..wanted.min(SENDERS)).for_each(|_| self.wanted.notify_one());
-    }
-
-    /// Wakes one that sleeps. Where all are at work, the next one to finish looks again.
-    fn wake_one(&self) {
-        let held = self.held.fetch_update(SeqCst, SeqCst, |held| (held & HELD != 0).then_some(held.saturating_add(1)));
-        if held.is_err() {
-            self.wanted.notify_one();
-        }
-    }
 }
 
 impl Wake for Senders {
     fn wake(self: Arc<Self>) {
-        self.wake_one();
+        self.wanted.notify_one();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_one();
+        self.wanted.notify_one();
     }
 }
 

@@ -239,6 +239,11 @@ impl Node {
         true
     }
 
+    /// Whether a peer waits for its turn in `poll_transmit`: then another of those who call it has something to do.
+    pub fn is_ready(&self) -> bool {
+        !self.shared.ready.lock().is_empty()
+    }
+
     /// The next thing that happened.
     pub fn poll_event(&self) -> Option<Event> {
         self.shared.events.lock().pop_front()
