@@ -4,7 +4,7 @@
 //! stamp, its outcome) is committed with its passages, in the same commit.
 //!
 //! A question walks through `query` (what was typed → a tree), `view` (which documents the caller sees, and the statistics of
-//! those alone), `plan` (the tree → terms and a condition), `condition` (which documents meet it), `candidates` (the best few
+//! those alone), `planner` (the tree → a `plan` of terms and a condition), `condition` (which documents meet it), `candidates` (the best few
 //! hundred by a score that prunes), `score` (those looked at closely) and `snippet`.
 
 mod ask;
@@ -20,6 +20,7 @@ mod id;
 mod library;
 mod passages;
 mod plan;
+mod planner;
 mod query;
 mod read;
 mod schema;
