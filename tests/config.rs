@@ -50,7 +50,7 @@ fn what_is_shown_is_read_as_the_same() {
                    index = { memory = 31457280, threads = 2, rescan = '90s', language = ['en', 'fra'] }\n\
                    limits.bytes_per_day = \"3 GiB\"\n\
                    [server]\nlisten = '192.0.2.1:443'\nendpoint = '[2001:db8::1]:443'\ntunnel = ['fd00::1/112']\nnames = ['library.home']\n\
-                   dial = ['[2001:db8::2]:51820']\nkey_file = '/keys/k'\nstate_dir = '../state'\n\
+                   dial = ['laptop=[2001:db8::2]:51820']\nkey_file = '/keys/k'\nstate_dir = '../state'\n\
                    [grant]\nscopes = []\n[mcp]\nrevisions = ['2026-07-28', '2025-03-26']\norigins = ['http://localhost:3000']\n\
                    [audit]\nqueries = 'hash'\non_error = 'refuse'\n[log]\nlevel = 'trace'\nformat = 'json'\n[page]\nenabled = false\n";
     for text in [REFERENCE, unusual] {

@@ -1,6 +1,7 @@
 //! `adit serve`, `stop`, `reload`: the daemon's life.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use clap::Args;
 
@@ -48,10 +49,26 @@ pub fn not_serving(error: ServeError) -> Error {
 
 pub fn stop(places: &Places) -> Outcome {
     match places::ask(places, &Request::Stop)? {
-        Response::Done => say("stopped"),
+        Response::Stopping { socket_stays: false } => say("stopped"),
+        Response::Stopping { socket_stays: true } => stop_units()?,
         other => return Err(places::unexpected(&other)),
     }
     Ok(Exit::Done)
+}
+
+/// Stops the units too: behind a socket unit any datagram, even a stranger's, would start the service again.
+fn stop_units() -> Result<(), Error> {
+    let mut systemctl = Command::new("systemctl");
+    if !nix::unistd::geteuid().is_root() {
+        systemctl.arg("--user");
+    }
+    let ended = systemctl.args(["stop", "adit.socket", "adit.service"]).status();
+    if ended.is_ok_and(|ended| ended.success()) {
+        say("stopped, with its socket; systemctl start adit.socket starts it again");
+        return Ok(());
+    }
+    let message = "the daemon has stopped, but its socket unit has not, and will start it again";
+    Err(Error::failed(message).advise("Stop both: systemctl stop adit.socket adit.service"))
 }
 
 pub fn reload(places: &Places) -> Outcome {

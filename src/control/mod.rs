@@ -112,6 +112,11 @@ pub fn owner_scope() -> Scope {
 pub enum Response {
     /// Done, nothing to tell.
     Done,
+    /// It stops as soon as this is said.
+    Stopping {
+        /// Whether its UDP socket is the service manager's, which starts the service again with the next datagram.
+        socket_stays: bool,
+    },
     /// A device was added, or asked for.
     Peer(Box<PeerReport>),
     /// All devices.

@@ -18,8 +18,8 @@ pub fn start(config: &LogConfig) {
     let libraries = LevelFilter::from_level(config.level.min(tracing::Level::WARN));
     let filter = Targets::new()
         .with_default(libraries)
-        // Warns of every repeated handshake, as if a phone that sleeps were a fault.
-        .with_target("boringtun", tracing::Level::ERROR)
+        // Warns of every repeated handshake and expired session, as if a phone that sleeps were a fault.
+        .with_target("boringtun", LevelFilter::OFF)
         .with_target(env!("CARGO_CRATE_NAME"), config.level);
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let lines = || fmt::layer().with_writer(std::io::stderr).with_target(false);

@@ -28,6 +28,9 @@ use crate::search::{CollectionStatus, Library, LibraryError, SearchRequest};
 /// Characters that the snippets of an owner's search may take: a screenful.
 const OWNER_SNIPPETS: usize = 8_000;
 
+/// How often a device that we call hears from us: the mappings of most routers live for 30 seconds.
+const CALLED_KEEPALIVE_SECS: u16 = 25;
+
 /// Everything that serves.
 pub struct Running {
     /// When it began.
@@ -46,6 +49,8 @@ pub struct Running {
     pub appliance: Arc<Appliance>,
     /// What keeps the index true.
     pub indexer: Indexer,
+    /// Whether the UDP socket is the service manager's.
+    pub inherited: bool,
     /// What the kernel enforces on this process.
     pub sandbox: Enforced,
     /// What the owner should know since the start.
@@ -69,7 +74,7 @@ impl Running {
     pub fn answer(&self, request: Request) -> Response {
         let answered = match request {
             Request::Status | Request::Watch => Ok(Response::Status(Box::new(self.status()))),
-            Request::Stop => Ok(Response::Done),
+            Request::Stop => Ok(Response::Stopping { socket_stays: self.inherited }),
             Request::Reload => reload::reload(self).map(|notes| Response::Reloaded { notes }),
             Request::Search(search) => search_as_owner(&self.appliance.library, &search),
             Request::IndexStatus => Ok(Response::Index(self.index())),
@@ -89,7 +94,7 @@ impl Running {
         self.appliance.policy.store(Arc::new(peers.policy()));
         match &answer {
             Changed::Added(peer) => {
-                let added = self.link.node().add_peer(Instant::now(), node_peer(peer));
+                let added = self.link.node().add_peer(Instant::now(), node_peer(peer, &config));
                 added.map_err(|error| Failed { kind: FailedKind::Failed, message: error.to_string() })?;
                 tracing::info!(peer = %peer.name, key = peer.public_key.fingerprint(), "peer added");
             }
@@ -265,15 +270,16 @@ fn kind(error: &PeersError) -> FailedKind {
     }
 }
 
-/// A device as the node takes it.
-pub fn node_peer(peer: &Peer) -> NodePeer {
+/// A device as the node takes it: one that the configuration says to call is called at once, and held.
+pub fn node_peer(peer: &Peer, config: &Config) -> NodePeer {
+    let called = config.server.dial.iter().find(|dial| dial.peer == peer.name);
     NodePeer {
         id: peer.id,
         public_key: peer.public_key,
         preshared_key: peer.preshared_key.clone(),
         addresses: peer.addresses.clone(),
-        endpoint: None,
-        keepalive_secs: None,
+        endpoint: called.map(|dial| dial.address),
+        keepalive_secs: called.map(|_| CALLED_KEEPALIVE_SECS),
     }
 }
 

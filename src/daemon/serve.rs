@@ -254,7 +254,7 @@ impl Prepared {
         let library = Arc::new(Library::open(library_config(&config))?);
         let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
         for peer in peers.iter() {
-            if let Err(error) = node.add_peer(Instant::now(), node_peer(peer)) {
+            if let Err(error) = node.add_peer(Instant::now(), node_peer(peer, &config)) {
                 tracing::error!(peer = %peer.name, %error, "peer left out");
             }
         }
@@ -288,6 +288,7 @@ impl Prepared {
             link,
             appliance,
             indexer,
+            inherited,
             sandbox,
             warnings,
             stop: watch::channel(false).0,

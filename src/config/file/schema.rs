@@ -115,7 +115,7 @@ fn read_server(server: &Section, places: &Places) -> Option<ServerConfig> {
         names: server.read("names", Vec::new(), list("host names", 0..=64, host_name)),
         key_file: server.read("key_file", places.key_file.clone(), path_from(places.dir())),
         state_dir: server.read("state_dir", places.state_dir.clone(), path_from(places.dir())),
-        dial: server.read("dial", Vec::new(), list("addresses", 0..=64, socket_address)),
+        dial: server.read("dial", Vec::new(), list("peers", 0..=64, parsed::<Dial>(|error| error.to_string()))),
         endpoint: endpoint?,
         tunnel: tunnel?,
     })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use crate::name::CollectionName;
+use crate::name::{CollectionName, PeerName};
 
 /// `adit.toml`, whole: every key present, every value checked, every path absolute.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +52,17 @@ pub struct ServerConfig {
     pub key_file: PathBuf,
     /// Absolute path of the folder of peers, index and audit log.
     pub state_dir: PathBuf,
-    /// Peers to call ourselves, by literal address.
-    pub dial: Vec<SocketAddr>,
+    /// Peers to call ourselves: for a server that devices cannot reach first.
+    pub dial: Vec<Dial>,
+}
+
+/// A peer to call ourselves, and where: `NAME=ADDRESS:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dial {
+    /// Which.
+    pub peer: PeerName,
+    /// Its literal address: the server looks no names up.
+    pub address: SocketAddr,
 }
 
 /// An inner network and the server's address in it, as `10.94.7.1/24`.

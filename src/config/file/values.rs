@@ -1,10 +1,11 @@
 //! The texts that values of `adit.toml` are written as: sizes, times, networks, endpoints, host names, origins.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::TunnelNetwork;
+use super::{Dial, TunnelNetwork};
 
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 const TIME_UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
@@ -61,6 +62,30 @@ pub enum NetworkError {
     /// The network's own or its broadcast address, or none that a host can have.
     #[error("an address that a host can have in that network, such as its first")]
     Address,
+}
+
+/// What is wrong with a peer to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a peer's name and its literal address, such as \"laptop=192.0.2.1:51820\" or \"laptop=[2001:db8::1]:51820\"")]
+pub struct DialError;
+
+impl FromStr for Dial {
+    type Err = DialError;
+
+    fn from_str(text: &str) -> Result<Self, DialError> {
+        let (peer, address) = text.split_once('=').ok_or(DialError)?;
+        let address: SocketAddr = address.parse().map_err(|_| DialError)?;
+        match peer.parse() {
+            Ok(peer) if address.port() != 0 => Ok(Dial { peer, address }),
+            _ => Err(DialError),
+        }
+    }
+}
+
+impl fmt::Display for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.peer, self.address)
+    }
 }
 
 impl FromStr for TunnelNetwork {
