@@ -44,7 +44,7 @@ pub struct Running {
     /// The devices.
     pub peers: Mutex<Peers>,
     /// Their sessions and streams, at work on the socket.
-    pub link: Link,
+    pub link: Arc<Link>,
     /// What requests reach.
     pub appliance: Arc<Appliance>,
     /// What keeps the index true.

@@ -266,13 +266,14 @@ impl Prepared {
             listen: socket.local_addr().map_err(io_error("UDP socket"))?,
         };
         let link = Link::start(&Handle::current(), socket, node.clone()).map_err(io_error("UDP socket"))?;
+        let link = Arc::new(link);
         let control = Control::bind(&options.places.control_socket(state.path()))?;
         let indexer = Indexer::start(&config, library.clone());
         let appliance = Arc::new(Appliance {
             library,
             policy: ArcSwap::from_pointee(peers.policy()),
             cursor_key: cursor_key(&key),
-            shell: Arc::new(DaemonShell { progress: indexer.subscribe() }),
+            shell: Arc::new(DaemonShell { progress: indexer.subscribe(), link: link.clone() }),
             config: ArcSwap::from_pointee(config),
             traffic: Traffic::default(),
         });

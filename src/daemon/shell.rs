@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -10,11 +11,14 @@ use tokio::sync::watch;
 use super::indexing::Progress;
 use crate::access::audit::Record;
 use crate::http::{Health, Metric, MetricKind, Shell};
+use crate::link::Link;
 
 /// The daemon's clock, entropy and threads.
 pub struct DaemonShell {
     /// What the indexer is doing.
     pub progress: watch::Receiver<Progress>,
+    /// The tunnel at work.
+    pub link: Arc<Link>,
 }
 
 impl Shell for DaemonShell {
@@ -43,11 +47,13 @@ impl Shell for DaemonShell {
     fn metrics(&self) -> Vec<Metric> {
         let health = self.health();
         let gauge = |name, help, value: f64| Metric { name, help, kind: MetricKind::Gauge, labels: Vec::new(), value };
-        vec![
+        let mut metrics = vec![
             gauge("adit_index_pending", "Files waiting to be indexed.", health.pending as f64),
             gauge("adit_indexer_up", "Whether the indexer is running.", f64::from(u8::from(health.indexer))),
             gauge("adit_watcher_up", "Whether folders are watched for changes.", f64::from(u8::from(health.watcher))),
-        ]
+        ];
+        metrics.extend(self.tunnel_metrics());
+        metrics
     }
 
     /// Queries and document names stay out of the log.
@@ -56,5 +62,27 @@ impl Shell for DaemonShell {
         let tool = note.tool.unwrap_or("-");
         let documents = note.documents.len();
         tracing::debug!(%peer, request_id, route, tool, status, documents, bytes, milliseconds, ?verdict, "request");
+    }
+}
+
+impl DaemonShell {
+    /// What the tunnel has counted, by the names of `adit status`; what there is now apart from what only grows.
+    fn tunnel_metrics(&self) -> Vec<Metric> {
+        let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
+        let (now, total): (Vec<_>, Vec<_>) = counters.partition(|(name, _)| name.ends_with("_now"));
+        let metric = |name, help, kind| {
+            move |(what, value): (&'static str, u64)| {
+                let labels = vec![("what", what.trim_end_matches("_now").to_owned())];
+                Metric { name, help, kind, labels, value: value as f64 }
+            }
+        };
+        let total = total.into_iter().map(metric(
+            "adit_tunnel_total",
+            "Datagrams, packets, sessions and streams since the start, and what was dropped, by reason.",
+            MetricKind::Counter,
+        ));
+        let now =
+            now.into_iter().map(metric("adit_tunnel_now", "Connections and buffers there are.", MetricKind::Gauge));
+        total.chain(now).collect()
     }
 }
