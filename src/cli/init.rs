@@ -38,7 +38,7 @@ pub struct NetworkArguments {
     /// A name or address of this machine, or of the router in front of it that forwards the port.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub endpoint: Option<String>,
-    /// The UDP address to listen on [default: [::]:51820]
+    /// Listen here (default: port 51820 of all addresses)
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
     /// The tunnel's networks, one per family [default: random]

@@ -282,15 +282,15 @@ fn any_packet_may_come() {
             let to = (addresses(1)[chance(2)], 80 + (chance(8) == 0) as u16).into();
             ends[0].extend(pair.client.connect(pair.now, to).map(|(id, _)| id));
         }
-        for end in 0..2 {
+        for (end, ids) in ends.iter_mut().enumerate() {
             let (from, to) = match end {
                 0 => (&mut pair.client, &mut pair.server),
                 _ => (&mut pair.server, &mut pair.client),
             };
             while let Some((id, ..)) = from.poll_accept() {
-                ends[end].push(id);
+                ids.push(id);
             }
-            ends[end].retain(|&id| {
+            ids.retain(|&id| {
                 let written = from.poll_write(id, &mut context(), &vec![7; chance(4000)]);
                 let read = read(from, id);
                 match chance(400) {

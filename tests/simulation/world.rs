@@ -88,11 +88,6 @@ impl Chance {
         self.next() % end.max(1)
     }
 
-    /// True once in so many times.
-    pub fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next() as u8).collect()
     }
@@ -258,7 +253,7 @@ impl World {
         let host = address.octets()[3];
         let (node, _) = self.add_host(host, config);
         node.add_peer(now(), server).expect("a new peer");
-        Client { node, host }
+        Client { node }
     }
 
     /// Puts a host where it belongs, in place of one that may be there.
@@ -466,7 +461,6 @@ impl Server {
 /// A host that dials.
 pub struct Client {
     pub node: Rc<Node>,
-    pub host: u8,
 }
 
 impl Client {
