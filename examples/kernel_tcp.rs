@@ -7,6 +7,7 @@
 
 use std::env;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use adit::access::audit::Record;
 use adit::access::{Action, Grant, Policy};
-use adit::config::Config;
+use adit::config::{Config, TunnelNetwork};
 use adit::http::{self, Appliance, Health, Metric, Shell, Traffic};
 use adit::peer::PeerId;
 use adit::search::{Collection, Library, LibraryConfig};
@@ -57,8 +58,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [config, address] = arguments.as_slice() else { return Err("usage: kernel_tcp CONFIG ADDRESS:PORT".into()) };
     let mut config = Config::load(Path::new(config))?;
-    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-    config.server.names.push(host.to_owned());
+    let bound: SocketAddr = address.parse()?;
+    // The guard knows the appliance by its tunnel address: here that is where we listen.
+    config.server.tunnel = vec![TunnelNetwork { address: bound.ip(), prefix: 24 }];
     let collection = |it: &adit::config::CollectionConfig| Collection { name: it.name.clone(), root: it.path.clone() };
     let library = Library::open(LibraryConfig {
         index_dir: config.server.state_dir.join("index"),
@@ -76,7 +78,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         shell: Arc::new(Kernel),
         traffic: Traffic::default(),
     });
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = tokio::net::TcpListener::bind(bound).await?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
