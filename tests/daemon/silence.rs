@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use crate::appliance::Appliance;
@@ -34,12 +36,33 @@ fn the_serving_process_has_no_tcp_socket() {
     assert_eq!(udp, 1);
 }
 
+/// Anonymous memory of a process in KiB.
+fn anonymous_kib(pid: u64) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// How many datagrams a stranger sends; `ADIT_DATAGRAMS` says otherwise.
+fn datagrams() -> u64 {
+    std::env::var("ADIT_DATAGRAMS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// Nothing comes back to this socket.
+fn assert_silence(socket: &UdpSocket) {
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let answer = socket.recv(&mut [0; 2048]).map_err(|error| error.kind());
+    assert!(matches!(answer, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{answer:?}");
+}
+
 #[test]
-fn a_stranger_gets_no_byte_back() {
+fn a_stranger_gets_no_byte_back_and_costs_no_memory() {
     let appliance = Appliance::serving();
+    let conf = appliance.device("phone", &[]);
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+    let pid = appliance.json(&["status"])["pid"].as_u64().unwrap();
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     stranger.connect(("127.0.0.1", appliance.port)).unwrap();
-    stranger.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     // A fixed sequence: the test is the same every time.
     let mut state = 0x2545_f491_4f6c_dd1du64;
     let mut random = move || {
@@ -48,7 +71,8 @@ fn a_stranger_gets_no_byte_back() {
         state ^= state << 17;
         state
     };
-    for round in 0..5_000u64 {
+    let before = anonymous_kib(pid);
+    for round in 0..datagrams() {
         let length = [0, 1, 4, 32, 64, 92, 148, 149, 1400][(random() % 9) as usize];
         let mut datagram: Vec<u8> = (0..length).map(|_| random() as u8).collect();
         if length >= 4 {
@@ -56,8 +80,63 @@ fn a_stranger_gets_no_byte_back() {
         }
         stranger.send(&datagram).unwrap();
     }
-    let answer = stranger.recv(&mut [0; 2048]).map_err(|error| error.kind());
-    assert!(matches!(answer, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{answer:?}");
-    let conf = appliance.device("phone", &[]);
+    assert_silence(&stranger);
+    let grown = anonymous_kib(pid).saturating_sub(before);
+    assert!(grown < 4096, "{grown} KiB more after {} datagrams", datagrams());
     assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+}
+
+/// Stands between a device and the server, and keeps what the device sends.
+fn eavesdropper(server: u16) -> (u16, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let (inner, outer) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    outer.connect(("127.0.0.1", server)).unwrap();
+    let port = inner.local_addr().unwrap().port();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let device = Arc::new(Mutex::new(None));
+    let (kept, caller, from, to) =
+        (heard.clone(), device.clone(), inner.try_clone().unwrap(), outer.try_clone().unwrap());
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        while let Ok((length, source)) = from.recv_from(&mut buffer) {
+            *caller.lock().unwrap() = Some(source);
+            kept.lock().unwrap().push(buffer[..length].to_vec());
+            let _ = to.send(&buffer[..length]);
+        }
+    });
+    thread::spawn(move || {
+        let mut buffer = [0; 2048];
+        loop {
+            let Ok(length) = outer.recv(&mut buffer) else { continue };
+            let Some(device) = *device.lock().unwrap() else { continue };
+            let _ = inner.send_to(&buffer[..length], device);
+        }
+    });
+    (port, heard)
+}
+
+#[test]
+fn what_was_overheard_gets_no_byte_back_when_it_is_replayed() {
+    let appliance = Appliance::serving();
+    let (port, heard) = eavesdropper(appliance.port);
+    let conf = appliance.device("phone", &[]);
+    let text = fs::read_to_string(&conf).unwrap();
+    fs::write(&conf, text.replace(&format!(":{}", appliance.port), &format!(":{port}"))).unwrap();
+    let mut agent = appliance.agent(&conf);
+    for _ in 0..20 {
+        assert_eq!(agent.total("kettle"), 1);
+    }
+    let heard = heard.lock().unwrap().clone();
+    let kinds: HashSet<u8> = heard.iter().map(|datagram| datagram[0]).collect();
+    assert!(kinds.contains(&1) && kinds.contains(&4), "a handshake and data were heard: {kinds:?}");
+    let thief = UdpSocket::bind("127.0.0.1:0").unwrap();
+    thief.connect(("127.0.0.1", appliance.port)).unwrap();
+    for datagram in heard.iter().chain(heard.iter().rev()) {
+        thief.send(datagram).unwrap();
+        let mut altered = datagram.clone();
+        let last = altered.len() - 1;
+        altered[last] ^= 1;
+        thief.send(&altered).unwrap();
+    }
+    assert_silence(&thief);
+    assert_eq!(agent.total("kettle"), 1, "the device did not notice");
 }
