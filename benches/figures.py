@@ -256,9 +256,10 @@ def search_figures(work, folder, seconds, label):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round of each")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each, turn by turn")
     parser.add_argument("--skip-large", action="store_true", help="without the 300 MB of text")
     options = parser.parse_args()
-    rounds, seconds = (1, 3) if options.quick else (5, 6)
+    rounds, seconds = (1, 3) if options.quick else (options.rounds, 6)
     top = pathlib.Path(tempfile.mkdtemp(prefix="adit-figures-"))
     corpora = [("small", 2_000, 6)] + ([] if options.skip_large else [("large", 20_000, 300)])
     try:
