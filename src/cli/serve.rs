@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -10,7 +12,10 @@ use super::places;
 use super::terminal::{print, say};
 use crate::config::Places;
 use crate::control::{Failed, Request, Response};
-use crate::daemon::{self, ServeError, ServeOptions};
+use crate::daemon::{self, Hangup, ServeError, ServeOptions};
+
+/// How long a daemon may take to end: its last answers, the last commit, its workers.
+const END: Duration = Duration::from_secs(30);
 
 /// Run the daemon
 ///
@@ -35,6 +40,7 @@ pub fn serve(places: &Places, arguments: ServeArguments) -> Outcome {
         places: places.clone(),
         user: arguments.user,
         daemonize: arguments.daemonize,
+        hangup: Hangup::Reload,
         pid_file: arguments.pid_file,
         on_ready: None,
     })
@@ -49,11 +55,27 @@ pub fn not_serving(error: ServeError) -> Error {
 
 pub fn stop(places: &Places) -> Outcome {
     match places::ask(places, &Request::Stop)? {
-        Response::Stopping { socket_stays: false } => say("stopped"),
-        Response::Stopping { socket_stays: true } => stop_units()?,
+        Response::Stopping { pid, socket_stays: false } => wait_for_end(pid)?,
+        Response::Stopping { socket_stays: true, .. } => stop_units()?,
         other => return Err(places::unexpected(&other)),
     }
     Ok(Exit::Done)
+}
+
+/// Returns once the daemon is gone: whoever starts another finds the state folder free.
+fn wait_for_end(pid: u32) -> Result<(), Error> {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    let deadline = Instant::now() + END;
+    while process.exists() {
+        if Instant::now() > deadline {
+            let message =
+                format!("the daemon (pid {pid}) was told to stop and has not ended within {} s", END.as_secs());
+            return Err(Error::failed(message).advise("Its log may say what it waits for."));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    say("stopped");
+    Ok(())
 }
 
 /// Stops the units too: behind a socket unit any datagram, even a stranger's, would start the service again.

@@ -23,7 +23,7 @@ use super::{peer, progress, serve};
 use crate::config::{Config, ConfigErrors, Places, rewrite_atomically, with_collection};
 use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
 use crate::daemon::running::Running;
-use crate::daemon::{self, ServeOptions};
+use crate::daemon::{self, Hangup, ServeOptions};
 use crate::name::PeerName;
 
 /// What an agent on the server itself is called as a device.
@@ -70,6 +70,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         places: places.clone(),
         user: arguments.user,
         daemonize: false,
+        hangup: Hangup::Stop,
         pid_file: None,
         on_ready: Some(Box::new(show_progress)),
     };

@@ -114,6 +114,8 @@ pub enum Response {
     Done,
     /// It stops as soon as this is said.
     Stopping {
+        /// The process that ends.
+        pid: u32,
         /// Whether its UDP socket is the service manager's, which starts the service again with the next datagram.
         socket_stays: bool,
     },

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use daemonize::{Daemonize, Outcome};
 
-use crate::control::Failed;
+use crate::control::{Failed, FailedKind};
 
 /// Longest last word of a daemon in bytes: an error with its remedy.
 const LAST_WORD_BYTES: u64 = 64 << 10;
@@ -72,9 +72,10 @@ pub fn detach(log: &Path, pid_file: Option<&Path>) -> Result<Side, BackgroundErr
         }
         Outcome::Child(Ok(_)) => Ok(Side::Daemon(Readiness(writer))),
         Outcome::Child(Err(error)) => {
-            let message = format!("the daemon could not go into the background: {error}");
-            Readiness(writer).failed(&Failed { kind: crate::control::FailedKind::Failed, message: message.clone() });
-            Err(BackgroundError::Detach(message))
+            // Told once, by the parent.
+            let error = BackgroundError::Detach(error.to_string());
+            Readiness(writer).failed(&Failed { kind: FailedKind::Failed, message: error.to_string() });
+            std::process::exit(1)
         }
     }
 }

@@ -44,13 +44,13 @@ pub enum PeersError {
         problem: String,
     },
     /// There is no such device.
-    #[error("there is no peer {0:?}; `adit peer list` shows all")]
+    #[error("there is no peer \"{0}\"; `adit peer list` shows all")]
     NoSuchPeer(PeerName),
     /// The name is taken.
-    #[error("a peer {0:?} exists already; choose another name")]
+    #[error("a peer \"{0}\" exists already; choose another name")]
     NameTaken(PeerName),
     /// The key is a peer's.
-    #[error("this key is already that of peer {0:?}; every device needs a key of its own")]
+    #[error("this key is already that of peer \"{0}\"; every device needs a key of its own")]
     KeyTaken(PeerName),
     /// The key was revoked.
     #[error("this key was revoked on {0} and can never return; make a new one")]

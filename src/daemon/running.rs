@@ -74,7 +74,7 @@ impl Running {
     pub fn answer(&self, request: Request) -> Response {
         let answered = match request {
             Request::Status | Request::Watch => Ok(Response::Status(Box::new(self.status()))),
-            Request::Stop => Ok(Response::Stopping { socket_stays: self.inherited }),
+            Request::Stop => Ok(Response::Stopping { pid: own_pid(), socket_stays: self.inherited }),
             Request::Reload => reload::reload(self).map(|notes| Response::Reloaded { notes }),
             Request::Search(search) => search_as_owner(&self.appliance.library, &search),
             Request::IndexStatus => Ok(Response::Index(self.index())),
@@ -127,7 +127,7 @@ impl Running {
         let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
         StatusReport {
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: getpid().as_raw().unsigned_abs(),
+            pid: own_pid(),
             uptime_seconds: self.started.elapsed().as_secs(),
             config: self.config_path.clone(),
             server: self.server.clone(),
@@ -147,6 +147,10 @@ impl Running {
         report.round = progress.total;
         report
     }
+}
+
+fn own_pid() -> u32 {
+    getpid().as_raw().unsigned_abs()
 }
 
 /// Figures of every collection, without those of a running indexer.

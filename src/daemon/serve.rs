@@ -52,8 +52,19 @@ pub struct ServeOptions {
     pub daemonize: bool,
     /// Where to write the process id.
     pub pid_file: Option<PathBuf>,
+    /// What SIGHUP means.
+    pub hangup: Hangup,
     /// Called once everything serves, on a thread of its own.
     pub on_ready: Option<Box<dyn FnOnce(Arc<Running>) + Send>>,
+}
+
+/// What SIGHUP means to a process that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hangup {
+    /// Read the configuration again: a daemon's convention.
+    Reload,
+    /// The terminal is gone: stop, as a program in the foreground would.
+    Stop,
 }
 
 /// Why the daemon does not serve.
@@ -227,7 +238,7 @@ impl Prepared {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         let control = tokio::spawn(control.serve(running.clone(), stopped));
-        let signals = tokio::spawn(heed_signals(running.clone()).map_err(io_error("signals"))?);
+        let signals = tokio::spawn(heed_signals(running.clone(), options.hangup).map_err(io_error("signals"))?);
         notify_manager::ready();
         tracing::info!(listen = %running.server.listen, peers = running.peers.lock().iter().count(), "serving");
         if let Some(readiness) = readiness {
@@ -327,8 +338,8 @@ async fn accept(running: &Arc<Running>) {
     }
 }
 
-/// SIGTERM and SIGINT stop, SIGHUP reloads.
-fn heed_signals(running: Arc<Running>) -> io::Result<impl Future<Output = ()>> {
+/// SIGTERM and SIGINT stop.
+fn heed_signals(running: Arc<Running>, meaning: Hangup) -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -337,7 +348,7 @@ fn heed_signals(running: Arc<Running>) -> io::Result<impl Future<Output = ()>> {
             tokio::select! {
                 _ = terminate.recv() => running.stop(),
                 _ = interrupt.recv() => running.stop(),
-                _ = hangup.recv() => {
+                _ = hangup.recv() => if meaning == Hangup::Stop { running.stop() } else {
                     let running = running.clone();
                     let reloaded = tokio::task::spawn_blocking(move || reload::reload(&running)).await;
                     if let Ok(Err(failed)) = reloaded {
