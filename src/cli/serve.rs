@@ -35,16 +35,20 @@ pub struct ServeArguments {
 }
 
 pub fn serve(places: &Places, arguments: ServeArguments) -> Outcome {
-    places::load(places)?;
+    let config = places::load(places)?;
+    let daemonize = arguments.daemonize;
     daemon::serve(ServeOptions {
         places: places.clone(),
         user: arguments.user,
-        daemonize: arguments.daemonize,
+        daemonize,
         hangup: Hangup::Reload,
         pid_file: arguments.pid_file,
         on_ready: None,
     })
     .map_err(not_serving)?;
+    if daemonize {
+        say(format_args!("adit serves; its log is {}", config.server.state_dir.join(daemon::LOG_FILE).display()));
+    }
     Ok(Exit::Done)
 }
 

@@ -18,4 +18,4 @@ mod state;
 mod watch;
 pub mod workers;
 
-pub use serve::{Hangup, ServeError, ServeOptions, serve};
+pub use serve::{Hangup, LOG_FILE, ServeError, ServeOptions, serve};

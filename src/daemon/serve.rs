@@ -39,6 +39,9 @@ use crate::link::{Link, Stream};
 use crate::node::{Event, Node, NodeConfig};
 use crate::search::{Collection, Library, LibraryConfig, LibraryError};
 
+/// Where a daemon in the background logs, in its state folder.
+pub const LOG_FILE: &str = "adit.log";
+
 /// How long answers under way may still take once we are told to stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -144,7 +147,7 @@ pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
         drop(pid_file);
         return served;
     }
-    let log = config.server.state_dir.join("adit.log");
+    let log = config.server.state_dir.join(LOG_FILE);
     // The log lies in the state folder, which may not exist yet; the daemon takes the lock itself.
     drop(StateDir::open(&config.server.state_dir)?);
     match detach(&log, options.pid_file.as_deref())? {
