@@ -29,6 +29,10 @@ impl World {
     }
 
     async fn with(files: &[(&str, &str)], more: &str, memory: u64) -> World {
+        World::waiting(files, more, memory, in_no_time()).await
+    }
+
+    async fn waiting(files: &[(&str, &str)], more: &str, memory: u64, patience: Patience) -> World {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             write(&dir.path().join("documents"), path, text);
@@ -42,7 +46,7 @@ impl World {
         fs::create_dir_all(dir.path().join("state")).unwrap();
         let config = Config::load(&dir.path().join("adit.toml")).unwrap();
         let library = open(&config);
-        let indexer = start(&config, &library, memory);
+        let indexer = start(&config, &library, memory, patience);
         let mut world = World { dir, config, library, indexer };
         world.settle().await;
         world
@@ -87,7 +91,7 @@ impl World {
     async fn restart(&mut self, between: impl FnOnce(&World)) -> u64 {
         self.indexer.stop().await;
         between(self);
-        self.indexer = start(&self.config, &self.library, 512 << 20);
+        self.indexer = start(&self.config, &self.library, 512 << 20, in_no_time());
         let mut progress = self.indexer.subscribe();
         let mut done = 0;
         loop {
@@ -118,12 +122,15 @@ fn open(config: &Config) -> Arc<Library> {
     Arc::new(Library::open(config).unwrap())
 }
 
-fn start(config: &Config, library: &Arc<Library>, memory: u64) -> Indexer {
+fn start(config: &Config, library: &Arc<Library>, memory: u64, patience: Patience) -> Indexer {
     let pool =
         PoolConfig { program: env!("CARGO_BIN_EXE_adit").into(), workers: 2, memory, timeout: Duration::from_secs(30) };
-    let short = Duration::from_millis(50);
-    let patience = Patience { strikes: [short, short], changed: short, trouble: short, longest: 10 * short };
     Indexer::start_with(config, Arc::clone(library), pool, patience)
+}
+
+fn in_no_time() -> Patience {
+    let short = Duration::from_millis(50);
+    Patience { strikes: [short, short], changed: short, trouble: short, away: short, longest: 10 * short }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,6 +190,36 @@ async fn a_root_that_goes_away_keeps_its_documents() {
     world.until("no warning", |world| world.indexer.warnings().is_empty()).await;
     world.write("c.txt", "quince");
     world.until_found("quince", &["c.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_root_that_comes_back_is_found_and_watched_soon_by_the_patience_of_every_day() {
+    let world = World::waiting(&[("a.txt", "russet")], "", 512 << 20, Patience::default()).await;
+    world.until_found("russet", &["a.txt"]).await;
+    let away = world.dir.path().join("away");
+    for (n, word) in ["medlar", "quince"].into_iter().enumerate() {
+        fs::rename(world.path(""), &away).unwrap();
+        world.until("a warning", |world| !world.indexer.warnings().is_empty()).await;
+        fs::write(away.join(format!("{n}.txt")), word).unwrap();
+        fs::rename(&away, world.path("")).unwrap();
+        world.until_found(word, &[&format!("{n}.txt")]).await;
+        world.until("no warning", |world| world.indexer.warnings().is_empty()).await;
+    }
+    world.write("c.txt", "costard");
+    world.until_found("costard", &["c.txt"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_put_in_the_place_of_the_root_is_watched_in_its_stead() {
+    let world = World::of(&[("a.txt", "russet")]).await;
+    world.until_found("russet", &["a.txt"]).await;
+    write(&world.dir.path().join("other"), "b/b.txt", "medlar");
+    fs::rename(world.path(""), world.dir.path().join("away")).unwrap();
+    fs::rename(world.dir.path().join("other"), world.path("")).unwrap();
+    world.until_found("medlar", &["b/b.txt"]).await;
+    world.until_found("russet", &[]).await;
+    world.write("b/c.txt", "quince");
+    world.until_found("quince", &["b/c.txt"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

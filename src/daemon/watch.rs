@@ -2,6 +2,8 @@
 //! that the folder can be walked instead.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +20,12 @@ use crate::limits::{WATCH_LATEST, WATCH_PATHS, WATCH_QUIET};
 pub struct Watcher {
     shared: Arc<Shared>,
     watcher: RecommendedWatcher,
+    /// Which folder each number stands for: the kernel watches it wherever it is moved, and not what takes its place.
+    watched: HashMap<usize, Identity>,
 }
+
+/// Device and inode number of a folder.
+type Identity = (u64, u64);
 
 /// What happened below the roots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,22 +74,31 @@ impl Watcher {
             }
         };
         let config = Config::default().with_follow_symlinks(false);
-        Ok(Watcher { shared, watcher: RecommendedWatcher::new(heed, config)? })
+        Ok(Watcher { shared, watcher: RecommendedWatcher::new(heed, config)?, watched: HashMap::new() })
     }
 
     /// Watches a root folder and all below it. Takes as long as walking it. What changes from now on will be told.
     pub fn watch(&mut self, number: usize, root: &Path) -> notify::Result<()> {
         self.unwatch(number);
+        // Asked before: where another folder takes its place in between, it is watched once more.
+        let identity = identity(root).map_err(notify::Error::io)?;
         self.shared.pending.lock().roots.push((number, root.to_owned()));
         let outcome = self.watcher.watch(root, RecursiveMode::Recursive);
-        if outcome.is_err() {
-            self.unwatch(number);
+        match outcome {
+            Ok(()) => drop(self.watched.insert(number, identity)),
+            Err(_) => self.unwatch(number),
         }
         outcome
     }
 
+    /// Whether what stands at this path is the folder that is watched under this number.
+    pub fn watches(&self, number: usize, root: &Path) -> bool {
+        self.watched.get(&number).is_some_and(|watched| identity(root).is_ok_and(|now| now == *watched))
+    }
+
     /// No longer watches a root folder.
     pub fn unwatch(&mut self, number: usize) {
+        self.watched.remove(&number);
         let mut pending = self.shared.pending.lock();
         let Some(at) = pending.roots.iter().position(|(known, _)| *known == number) else { return };
         let (_, root) = pending.roots.swap_remove(at);
@@ -160,6 +176,10 @@ impl Pending {
     }
 }
 
+fn identity(root: &Path) -> io::Result<Identity> {
+    std::fs::metadata(root).map(|root| (root.dev(), root.ino()))
+}
+
 /// Whether an event can mean that a document is another than before. Opening and reading, which we do ourselves, can not.
 fn matters(kind: EventKind) -> bool {
     match kind {
@@ -234,5 +254,23 @@ mod tests {
             seen.extend(changes.changed.into_iter().map(|(_, path)| path));
         }
         assert!(watcher.watch(1, &dir.path().join("missing")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_folder_in_the_place_of_the_watched_one_is_not_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, moved) = (dir.path().join("root"), dir.path().join("moved"));
+        fs::create_dir(&root).unwrap();
+        let mut watcher = Watcher::new().unwrap();
+        watcher.watch(0, &root).unwrap();
+        assert!(watcher.watches(0, &root));
+        fs::rename(&root, &moved).unwrap();
+        assert!(!watcher.watches(0, &root));
+        fs::create_dir(&root).unwrap();
+        assert!(!watcher.watches(0, &root));
+        watcher.watch(0, &root).unwrap();
+        assert!(watcher.watches(0, &root));
+        watcher.unwatch(0);
+        assert!(!watcher.watches(0, &root));
     }
 }

@@ -78,8 +78,10 @@ pub struct Patience {
     pub strikes: [Duration; 2],
     /// Before a file is tried again that changed while it was read; doubles each time.
     pub changed: Duration,
-    /// Before the index is tried again that could not be written, or a folder that is away; doubles each time.
+    /// Before the index is tried again that could not be written; doubles each time.
     pub trouble: Duration,
+    /// Before a folder that is away is looked for again, where looking takes no time.
+    pub away: Duration,
     /// The longest of these.
     pub longest: Duration,
 }
@@ -90,6 +92,7 @@ impl Default for Patience {
             strikes: [Duration::from_secs(5), Duration::from_secs(60)],
             changed: Duration::from_secs(1),
             trouble: Duration::from_secs(2),
+            away: Duration::from_secs(3),
             longest: Duration::from_secs(120),
         }
     }

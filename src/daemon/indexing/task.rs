@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::watch::{Changes, Watcher};
 use crate::daemon::workers::{Pool, PoolConfig};
 use crate::documents::{ExtractLimits, IGNORE_FILE, Walk};
+use crate::limits::READ_SHARE;
 use crate::name::CollectionName;
 use crate::search::{Library, LibraryError};
 
@@ -66,6 +67,7 @@ struct FolderWalked {
     folder: usize,
     generation: u64,
     begun: Timestamp,
+    took: Duration,
     walk: io::Result<Walk>,
 }
 
@@ -195,20 +197,23 @@ impl Task {
         let Some(rule) = folder.rule.clone() else { return };
         folder.walking = true;
         folder.next_walk = now + self.rescan;
-        if !self.watched[number]
-            && let Some(watcher) = &mut self.watcher
+        if let Some(watcher) = &mut self.watcher
+            && !watcher.watches(number, &folder.root)
         {
             // Watched before it is walked: what changes in between is seen twice rather than never.
-            self.watched[number] = watcher
-                .watch(number, &folder.root)
-                .inspect_err(|error| tracing::warn!(collection = %folder.name, %error, "a folder is not watched"))
-                .is_ok();
+            let watched = watcher.watch(number, &folder.root);
+            // Of a folder that is away, more is said already.
+            if let (Err(error), None) = (&watched, &folder.trouble) {
+                tracing::warn!(collection = %folder.name, %error, "a folder is not watched");
+            }
+            self.watched[number] = watched.is_ok();
         }
         let (generation, stop) = (folder.generation, Arc::clone(&self.stopping));
         self.walks.spawn_blocking_on(
             move || {
-                let begun = Timestamp::now();
-                FolderWalked { folder: number, generation, begun, walk: rule.walk(&stop) }
+                let (begun, clock) = (Timestamp::now(), Instant::now());
+                let walk = rule.walk(&stop);
+                FolderWalked { folder: number, generation, begun, took: clock.elapsed(), walk }
             },
             &self.runtime,
         );
@@ -216,17 +221,17 @@ impl Task {
 
     fn walked(&mut self, walked: FolderWalked) {
         let now = Instant::now();
-        let FolderWalked { folder: number, generation, begun, walk } = walked;
+        let FolderWalked { folder: number, generation, begun, took, walk } = walked;
         let folder = &mut self.folders[number];
         (folder.walking, folder.has_been_walked) = (false, true);
         let Some(rule) = folder.rule.clone().filter(|_| folder.generation == generation) else { return };
         let walk = match walk {
             Ok(walk) => walk,
-            Err(error) => return self.root_is_away(number, &error.to_string(), now),
+            Err(error) => return self.root_is_away(number, &error.to_string(), took, now),
         };
         folder.away = away(&folder.mounts, &walk);
         if folder.away.iter().any(String::is_empty) && !folder.ledger.known().is_empty() {
-            return self.root_is_away(number, "it is empty, and another file system than before", now);
+            return self.root_is_away(number, "it is empty, and another file system than before", took, now);
         }
         folder.trouble = match folder.away.as_slice() {
             [] => None,
@@ -246,8 +251,9 @@ impl Task {
         self.take_sight(number, sight, Urgency::Bulk, now);
     }
 
-    /// A root that is not there keeps its index; it is looked for again soon.
-    fn root_is_away(&mut self, number: usize, reason: &str, now: Instant) {
+    /// A root that is not there keeps its index. It is looked for again soon, or less often where looking takes long: it may be a
+    /// disk that does not answer.
+    fn root_is_away(&mut self, number: usize, reason: &str, took: Duration, now: Instant) {
         if self.stopping.load(Ordering::Relaxed) {
             return;
         }
@@ -257,7 +263,8 @@ impl Task {
             tracing::warn!(collection = %folder.name, reason, "a folder cannot be read; its documents are kept as they were");
         }
         folder.trouble = Some(words);
-        folder.next_walk = now + self.patience.longest.min(self.rescan);
+        let wait = (took * READ_SHARE).max(self.patience.away).min(self.patience.longest);
+        folder.next_walk = now + wait.min(self.rescan);
         self.watched[number] = false;
         if let Some(watcher) = &mut self.watcher {
             watcher.unwatch(number);
