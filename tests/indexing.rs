@@ -2,6 +2,7 @@
 //! what is only away stays.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use adit::control::owner_scope;
 use adit::daemon::indexing::{Indexer, Patience, Progress};
 use adit::daemon::workers::PoolConfig;
 use adit::search::{Collection, Library, LibraryConfig, SearchRequest};
+use caps::{CapSet, Capability};
 
 /// Long enough for a loaded machine; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -220,6 +222,29 @@ async fn a_folder_put_in_the_place_of_the_root_is_watched_in_its_stead() {
     world.until_found("russet", &[]).await;
     world.write("b/c.txt", "quince");
     world.until_found("quince", &["b/c.txt"]).await;
+}
+
+/// The superuser reads everything, so that this thread, and all that it begins, gives that up first.
+#[test]
+fn a_file_that_is_made_readable_is_read() {
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        for capability in [Capability::CAP_DAC_OVERRIDE, Capability::CAP_DAC_READ_SEARCH] {
+            caps::drop(None, set, capability).unwrap();
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let world = World::of(&[("a.txt", "russet")]).await;
+        let mode = |mode| fs::set_permissions(world.path("b.txt"), fs::Permissions::from_mode(mode)).unwrap();
+        write(world.dir.path(), "b.txt", "medlar");
+        fs::set_permissions(world.dir.path().join("b.txt"), fs::Permissions::from_mode(0)).unwrap();
+        fs::rename(world.dir.path().join("b.txt"), world.path("b.txt")).unwrap();
+        world.until("a failure is named", |world| !world.library.failures(&owner_scope()).is_empty()).await;
+        assert!(world.library.failures(&owner_scope())[0].reason.starts_with("permission denied"));
+        mode(0o644);
+        world.until_found("medlar", &["b.txt"]).await;
+        assert!(world.library.failures(&owner_scope()).is_empty());
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

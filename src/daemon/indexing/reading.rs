@@ -39,7 +39,7 @@ pub(super) async fn read(
     limits: &ExtractLimits,
 ) -> (Outcome, Duration) {
     let begun = Instant::now();
-    let opened = tokio::task::spawn_blocking(move || open(&rule, &found.path, found.stamp)).await;
+    let opened = tokio::task::spawn_blocking(move || open(&rule, &found.path)).await;
     let outcome = match opened {
         Ok(Ok((format, stamp, file))) => extract(pool, format, stamp, file, limits).await,
         Ok(Err(outcome)) => outcome,
@@ -48,8 +48,8 @@ pub(super) async fn read(
     (outcome, begun.elapsed())
 }
 
-fn open(rule: &Visibility, path: &str, seen: Stamp) -> Result<(Format, Stamp, File), Outcome> {
-    let mut file = open_beneath(rule.root(), path).map_err(|error| missing(&error, seen))?;
+fn open(rule: &Visibility, path: &str) -> Result<(Format, Stamp, File), Outcome> {
+    let mut file = open_beneath(rule.root(), path).map_err(|error| missing(&error))?;
     let not_now = |error: io::Error| Outcome::NotNow(error.to_string());
     let stamp = Stamp::of(&file).map_err(not_now)?;
     if is_no_document(path) {
@@ -65,13 +65,14 @@ fn open(rule: &Visibility, path: &str, seen: Stamp) -> Result<(Format, Stamp, Fi
     }
 }
 
-fn missing(error: &io::Error, seen: Stamp) -> Outcome {
+fn missing(error: &io::Error) -> Outcome {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound, PermissionDenied};
     match error.kind() {
         NotFound | NotADirectory | InvalidInput => Outcome::Gone,
         // A link has taken its place.
         _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => Outcome::Gone,
-        PermissionDenied => Outcome::Failed(seen, "permission denied: make it readable for adit".to_owned()),
+        // Being made readable changes nothing that a stamp holds: with none, it is tried whenever it is seen.
+        PermissionDenied => Outcome::Failed(Stamp::NONE, "permission denied: make it readable for adit".to_owned()),
         _ => Outcome::NotNow(error.to_string()),
     }
 }
