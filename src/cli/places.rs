@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::client_config::shell_word;
 use super::outcome::{Error, Exit, io_failed};
+use super::terminal::say;
 use crate::config::{Config, Places};
 use crate::control::{Client, ClientError, Request, Response};
 use crate::daemon;
@@ -65,13 +66,28 @@ pub fn command(places: &Places, verb: &str) -> String {
 
 /// Asks the daemon if it runs.
 pub fn ask_if_running(places: &Places, request: &Request) -> Result<Option<Response>, Error> {
-    let mut client = match Client::connect(&control_socket(places)?) {
-        Err(ClientError::NotRunning(_)) => return Ok(None),
-        client => client?,
+    let mut client = match control_socket(places) {
+        Ok(socket) => match Client::connect(&socket) {
+            Err(ClientError::NotRunning(_)) => return Ok(None),
+            client => client?,
+        },
+        Err(errors) => connect_in_spite_of(errors, places)?,
     };
     match client.ask(request)? {
         Response::Failed(failed) => Err(failed.into()),
         response => Ok(Some(response)),
+    }
+}
+
+/// Whoever broke the configuration must still be able to cut off a device: a daemon may serve on with what it read before, and
+/// answers at the usual place.
+fn connect_in_spite_of(errors: Error, places: &Places) -> Result<Client, Error> {
+    match Client::connect(&places.control_socket(&places.state_dir)) {
+        Ok(client) => {
+            say(format_args!("note: the daemon serves on, but could not start again:\n{}", errors.message));
+            Ok(client)
+        }
+        Err(_) => Err(errors),
     }
 }
 
