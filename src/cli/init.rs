@@ -141,7 +141,7 @@ pub fn folders(arguments: &[PathBuf], taken: &[CollectionName]) -> Result<Vec<Fo
 }
 
 /// `NAME=DIR`, unless there is a folder that is called just so.
-fn split_name(argument: &Path) -> (Option<CollectionName>, PathBuf) {
+pub fn split_name(argument: &Path) -> (Option<CollectionName>, PathBuf) {
     let split = argument.to_str().filter(|_| !argument.exists()).and_then(|text| text.split_once('='));
     match split.and_then(|(name, path)| Some((name.parse().ok()?, path))) {
         Some((name, path)) => (Some(name), path.into()),

@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigErrors, Places, rewrite_atomically, with_colle
 use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
 use crate::daemon::running::Running;
 use crate::daemon::{self, Hangup, ServeOptions};
-use crate::name::PeerName;
+use crate::name::{CollectionName, PeerName};
 
 /// What an agent on the server itself is called as a device.
 const THIS_MACHINE: &str = "this-machine";
@@ -63,8 +63,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     print(&addresses(&server))?;
     print(&local)?;
     if let Some(report) = running(places)? {
-        say(format_args!("adit serves already (pid {}); `adit stop` ends it", report.pid));
-        return Ok(Exit::Done);
+        return Ok(serves_already(places, &config, &report));
     }
     let options = ServeOptions {
         places: places.clone(),
@@ -104,8 +103,11 @@ fn set_up(places: &Places, arguments: &Arguments) -> Result<Config, Error> {
 /// Adds the folders that are no collections yet.
 fn add_folders(places: &Places, config: Config, arguments: &[PathBuf]) -> Result<Config, Error> {
     let is_new = |argument: &&PathBuf| {
-        let path = argument.canonicalize().ok();
-        !config.collections.iter().any(|collection| path.as_ref() == Some(&collection.path))
+        let (name, path) = init::split_name(argument);
+        let path = path.canonicalize().ok();
+        !config.collections.iter().any(|collection| {
+            path.as_ref() == Some(&collection.path) && name.as_ref().is_none_or(|name| *name == collection.name)
+        })
     };
     let new: Vec<PathBuf> = arguments.iter().filter(is_new).cloned().collect();
     let taken: Vec<_> = config.collections.iter().map(|collection| collection.name.clone()).collect();
@@ -126,10 +128,22 @@ fn add_folders(places: &Places, config: Config, arguments: &[PathBuf]) -> Result
         say(format_args!("added the collection \"{}\" ({})", folder.name, folder.path.display()));
     }
     say("Devices that exist see it once you say so: adit peer set NAME --collections '*'");
-    if ask_if_running(places, &Request::Reload)?.is_some() {
-        say("the running daemon was told");
-    }
     Ok(config)
+}
+
+/// Says that a daemon runs, and which folders it does not serve: it was closed around those it began with.
+fn serves_already(places: &Places, config: &Config, report: &StatusReport) -> Exit {
+    let stop = places::command(places, "stop");
+    say(format_args!("adit serves already (pid {}); `{stop}` ends it", report.pid));
+    let served = |name: &CollectionName| report.index.collections.iter().any(|collection| collection.name == *name);
+    let names = config.collections.iter().map(|collection| &collection.name);
+    let waiting: Vec<_> = names.filter(|name| !served(*name)).map(|name| format!("\"{name}\"")).collect();
+    if waiting.is_empty() {
+        return Exit::Done;
+    }
+    let up = places::command(places, "up");
+    say(format_args!("It does not serve {} until it is started again: `{stop}`, then `{up}`", waiting.join(", ")));
+    Exit::Partly
 }
 
 fn running(places: &Places) -> Result<Option<StatusReport>, Error> {

@@ -90,7 +90,7 @@ fn from_nothing_to_an_answer_and_again_from_there() {
     assert!(rebuilt.stderr.contains("1 document"), "{}", rebuilt.stderr);
     home.run(["index", "rebuild", "nowhere"]).fails_with(6, &["nowhere", "docs"]);
 
-    let again = home.run(["up"]).succeeds();
+    let again = home.run(["up", "docs=docs"]).succeeds();
     assert!(again.stderr.contains("serves already"), "{}", again.stderr);
     let ended = up.interrupt();
     assert!(ended.success(), "{ended} {:?}", ended.signal());
@@ -132,4 +132,35 @@ fn what_cannot_be_served_is_said_and_what_was_made_is_kept() {
     let up = Up::start(&home, home.root(), &[]);
     assert!(up.interrupt().success());
     assert_eq!(home.read("phone.conf"), phone);
+}
+
+#[test]
+fn a_running_daemon_is_not_said_to_serve_what_it_cannot_see() {
+    let home = Home::new();
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &free_address()]);
+    fs::create_dir(home.path("more")).unwrap();
+    for _ in 0..2 {
+        let run = home.run(["up", "fruit=more"]);
+        assert_eq!(run.code, 3, "{}", run.stderr);
+        assert!(run.stderr.contains("does not serve \"fruit\"") && run.stderr.contains("adit stop"), "{}", run.stderr);
+    }
+    assert!(up.interrupt().success());
+    let up = Up::start(&home, home.root(), &["fruit=more"]);
+    home.run(["up"]).succeeds();
+    assert!(up.interrupt().success());
+}
+
+#[test]
+fn a_broken_configuration_stands_in_nobodys_way_while_the_daemon_runs() {
+    let home = Home::new();
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &free_address()]);
+    fs::write(home.path("adit/adit.toml"), "[serve]\n").unwrap();
+    for command in [["status"].as_slice(), &["peer", "list"], &["search", "hums"], &["peer", "revoke", "phone"]] {
+        let run = home.run(command).succeeds();
+        assert!(run.stderr.contains("unknown section [serve]"), "{}", run.stderr);
+    }
+    home.run(["config", "check"]).fails_with(78, &["unknown section [serve]"]);
+    home.run(["stop"]).succeeds();
+    drop(up);
+    home.run(["status"]).fails_with(78, &["unknown section [serve]"]);
 }
