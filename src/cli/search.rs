@@ -13,6 +13,9 @@ use crate::control::{OwnerSearch, Request, Response};
 use crate::name::CollectionName;
 use crate::search::{Answer, Hit};
 
+/// Lines of text shown per hit: one before the first word found is among them (the service is asked for one of context).
+const LINES_PER_HIT: usize = 5;
+
 /// Search the library here on the server
 ///
 /// Words are ranked: more of them rank higher. Where a word begins with -, put the query into quotes or -- before it. Only root and
@@ -71,7 +74,7 @@ fn shown(hit: &Hit, style: Style) -> String {
     }
     let mark = if hit.fuzzy { style.faint("  (similar words)") } else { String::new() };
     let snippet = highlighted(hit, style);
-    let lines = snippet.lines().filter(|line| !line.trim().is_empty());
+    let lines = snippet.lines().filter(|line| !line.trim().is_empty()).take(LINES_PER_HIT);
     let snippet: String = lines.map(|line| format!("    {line}\n")).collect();
     format!("{file}{place}  {title}{mark}\n{snippet}")
 }
@@ -127,6 +130,12 @@ mod tests {
         let text = shown(&hit("the pump\nruns\x07", &[(4, 8)]), Style::Plain);
         let expected = "home/heating/pump.md:12  The \u{fffd}[2Jpump › Service\n    the pump\n    runs\u{fffd}\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_hit_takes_a_few_lines() {
+        let text = shown(&hit(&"the pump\n\n".repeat(50), &[(4, 8)]), Style::Plain);
+        assert_eq!(text.lines().count(), 1 + LINES_PER_HIT);
     }
 
     #[test]

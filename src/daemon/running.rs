@@ -25,8 +25,12 @@ use crate::name::CollectionName;
 use crate::node::{NodePeer, PeerStatus};
 use crate::search::{CollectionStatus, Library, LibraryError, SearchRequest};
 
-/// Characters that the snippets of an owner's search may take: a screenful.
-const OWNER_SNIPPETS: usize = 8_000;
+/// Bytes that the snippets of an owner's search may take together; each has a floor of two lines or so, which ten come down to: a
+/// person skims places on a screen, and opens the file.
+const OWNER_SNIPPETS: usize = 400;
+
+/// Lines of context around what an owner's search found.
+const OWNER_CONTEXT_LINES: usize = 1;
 
 /// How often a device that we call hears from us: the mappings of most routers live for 30 seconds.
 const CALLED_KEEPALIVE_SECS: u16 = 25;
@@ -178,6 +182,7 @@ pub fn search_as_owner(library: &Library, search: &OwnerSearch) -> Result<Respon
         query: search.query.clone(),
         collection: search.collection.as_ref().map(|name| name.as_str().to_owned()),
         limit: search.limit,
+        context_lines: Some(OWNER_CONTEXT_LINES),
         snippet_budget: OWNER_SNIPPETS,
         ..SearchRequest::default()
     };
