@@ -186,14 +186,16 @@ pub fn search_as_owner(library: &Library, search: &OwnerSearch) -> Result<Respon
         snippet_budget: OWNER_SNIPPETS,
         ..SearchRequest::default()
     };
-    library.search(&owner_scope(), &request).map(|answer| Response::Found(Box::new(answer))).map_err(|error| Failed {
-        kind: match error {
-            LibraryError::NotFound => FailedKind::NotFound,
-            LibraryError::Argument { .. } => FailedKind::Usage,
-            _ => FailedKind::Failed,
+    library.search(&owner_scope(), &request).map(|answer| Response::Found(Box::new(answer))).map_err(
+        |error| match error {
+            LibraryError::Argument { argument: "collection", problem } => {
+                Failed { kind: FailedKind::NotFound, message: problem }
+            }
+            LibraryError::Argument { .. } => Failed { kind: FailedKind::Usage, message: error.to_string() },
+            LibraryError::NotFound => Failed { kind: FailedKind::NotFound, message: error.to_string() },
+            _ => Failed { kind: FailedKind::Failed, message: error.to_string() },
         },
-        message: error.to_string(),
-    })
+    )
 }
 
 /// What a request about devices came to.

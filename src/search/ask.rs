@@ -100,7 +100,8 @@ fn restrict(view: &View, request: &SearchRequest, asked: &mut Ask) -> Result<Vec
     if let Some(collection) = &request.collection {
         let named = |part: &Part| part.shelf.name.as_str() == collection;
         if !view.parts.iter().any(named) {
-            let problem = format!("there is no collection {collection:?}; list_collections names them");
+            let names: Vec<&str> = view.parts.iter().map(|part| part.shelf.name.as_str()).collect();
+            let problem = format!("there is no collection {collection:?}; there are: {}", names.join(", "));
             return Err(LibraryError::Argument { argument: "collection", problem });
         }
         chosen = view.parts.iter().map(named).collect();
