@@ -131,10 +131,18 @@ fn facts(html: &mut Html, document: &Value) {
     if let Some(author) = document["author"].as_str() {
         html.raw(" <span class=\"where\">").text(author).raw("</span>");
     }
-    let kib = document["size"].as_u64().unwrap_or(0).div_ceil(1024);
-    html.raw(" <span class=\"where\">").number(kib).raw(" KiB</span>");
+    let (size, unit) = rounded(document["size"].as_u64().unwrap_or(0));
+    html.raw(" <span class=\"where\">").number(size).raw(unit).raw("</span>");
     day(html, text(document, "modified"));
     html.raw("</p>");
+}
+
+/// A size in bytes as a number and its unit, rounded up: a page has room for four digits.
+fn rounded(bytes: u64) -> (u64, &'static str) {
+    match bytes.div_ceil(1 << 10) {
+        kib @ ..10_000 => (kib, " KiB"),
+        kib => (kib.div_ceil(1 << 10), " MiB"),
+    }
 }
 
 fn contents(html: &mut Html, search: &Search, id: &str, outline: &[Value]) {
