@@ -98,8 +98,8 @@ fn highlighted(hit: &Hit, style: Style) -> String {
 fn summary(answer: &Answer) -> String {
     let shown = answer.results.len() as u64;
     match (shown, &answer.suggestion) {
-        (0, Some(suggestion)) => format!("nothing found; {}", harmless(suggestion)),
-        (0, None) => "nothing found".to_owned(),
+        (0, Some(suggestion)) => format!("nothing found. Did you mean: {}?", harmless(suggestion)),
+        (0, None) => "nothing found. Try fewer or other words.".to_owned(),
         _ if answer.total_is_exact => format!("{} of {}", shown, count(answer.total, "document")),
         _ => format!("{shown} of more than {}", count(answer.total, "document")),
     }

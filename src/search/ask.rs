@@ -365,8 +365,8 @@ fn suggestion(view: &View, asked: &Ask) -> Result<Option<String>, LibraryError> 
         match frequency {
             0 => {
                 if let Some(meant) = expand::meant(view, fields, &word)? {
+                    changed |= meant != word;
                     words.push(meant);
-                    changed = true;
                 }
             }
             _ => words.push(word),

@@ -86,6 +86,10 @@ fn from_nothing_to_an_answer_and_again_from_there() {
     }
     assert!(!said.contains(phone.private_key.to_base64().as_str()));
 
+    home.run(["search", "-c", "nope", "hums"]).fails_with(6, &["\"nope\"; there are: docs"]);
+    let missed = home.run(["search", "pmup"]).succeeds();
+    assert_eq!(missed.stderr, "nothing found. Did you mean: pump?\n");
+
     let rebuilt = home.run(["index", "rebuild", "docs"]).succeeds();
     assert!(rebuilt.stderr.contains("1 document"), "{}", rebuilt.stderr);
     home.run(["index", "rebuild", "nowhere"]).fails_with(6, &["nowhere", "docs"]);

@@ -9,6 +9,7 @@ use super::Main;
 use super::frame::Search;
 use super::html::{Html, query};
 use crate::mcp::Arguments;
+use crate::mcp::tools::NOTHING_FOUND;
 
 pub(super) async fn content(appliance: &Appliance, question: &mut Question, search: &Search) -> Result<Main, Refusal> {
     let mut arguments = Arguments::new();
@@ -38,7 +39,7 @@ fn render(search: &Search, answer: &Value) -> Html {
     }
     let results = answer["results"].as_array().map(Vec::as_slice).unwrap_or_default();
     if results.is_empty() {
-        html.raw("<p class=\"note\">").text(text(answer, "suggestion")).raw("</p>");
+        advice(&mut html, search, text(answer, "suggestion"));
         return html;
     }
     html.raw("<ol class=\"hits\">");
@@ -54,6 +55,18 @@ fn render(search: &Search, answer: &Value) -> Html {
             .raw("\">More results</a></p>");
     }
     html
+}
+
+/// What to try where nothing was found: the words that were meant, or what people can do (the tool's words are for agents).
+fn advice(html: &mut Html, search: &Search, suggestion: &str) {
+    html.raw("<p class=\"note\">");
+    if suggestion.is_empty() || suggestion == NOTHING_FOUND {
+        html.raw("Try fewer or other words, or no filters.</p>");
+        return;
+    }
+    let mut parameters = search.parameters();
+    parameters[0].1 = suggestion;
+    html.raw("Did you mean <a href=\"/").text(&query(&parameters)).raw("\">").text(suggestion).raw("</a>?</p>");
 }
 
 fn count(html: &mut Html, answer: &Value) {
@@ -129,6 +142,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_was_meant_is_a_link_that_keeps_the_filters() {
+        let search = Search { q: "strianer".to_owned(), kind: "pdf".to_owned(), ..Search::default() };
+        let cases = [
+            ("a <b>", "Did you mean <a href=\"/?q=a%20%3Cb%3E&amp;type=pdf\">a &lt;b&gt;</a>?"),
+            (NOTHING_FOUND, "Try fewer or other words, or no filters."),
+            ("", "Try fewer or other words, or no filters."),
+        ];
+        for (suggestion, expected) in cases {
+            let mut html = Html::default();
+            advice(&mut html, &search, suggestion);
+            assert_eq!(html.into_string(), format!("<p class=\"note\">{expected}</p>"));
+        }
+    }
 
     #[test]
     fn hits_in_a_snippet_are_marked_and_nothing_else_is_markup() {

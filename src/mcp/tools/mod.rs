@@ -27,7 +27,7 @@ mod recent;
 mod search;
 mod search_multiple;
 
-pub use search::TYPES;
+pub use search::{NOTHING_FOUND, TYPES};
 
 /// Characters that an answer may have as JSON. It is sent twice, as text and as structure: both together stay below 50,000.
 const ANSWER_CHARS: usize = 24_000;

@@ -19,6 +19,9 @@ const LIMIT_MAX: usize = 50;
 /// Characters of JSON around a snippet, for planning.
 const HIT_CHARS: usize = 450;
 
+/// The suggestion where there is no better one, in an agent's terms.
+pub const NOTHING_FOUND: &str = "Nothing found. Try fewer or other words, fuzzy: true, or no filters.";
+
 /// The names that `type` takes, as they stand in answers.
 pub const TYPES: &[&str] = &["markdown", "text", "rst", "html", "pdf", "docx", "code", "json", "csv", "xml"];
 
@@ -226,8 +229,7 @@ fn page(call: &Call, question: &str, answer: &Answer) -> Value {
         page["next_cursor"] = json!(call.seal.seal(call.now, question, Position::After(key.clone())));
     }
     if answer.results.is_empty() {
-        let fallback = "Nothing found. Try fewer or other words, fuzzy: true, or no filters.";
-        page["suggestion"] = json!(answer.suggestion.as_deref().unwrap_or(fallback));
+        page["suggestion"] = json!(answer.suggestion.as_deref().unwrap_or(NOTHING_FOUND));
     } else {
         page["notice"] = answer::notice();
     }
