@@ -277,6 +277,26 @@ async fn a_file_that_costs_its_worker_is_given_up_after_three_tries_and_the_rest
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_cut_is_searchable_and_named() {
+    let long = format!("russet\n{}quince\n", "more and more words\n".repeat(100));
+    let more = "[extract]\nmax_text = \"1 KiB\"";
+    let world = World::with(&[("long.txt", &long), ("short.txt", "medlar")], more, 512 << 20).await;
+    world.until_found("russet", &["long.txt"]).await;
+    world.until_found("medlar", &["short.txt"]).await;
+    assert_eq!(world.find("quince"), [""; 0]);
+    let status = &world.library.status(&owner_scope())[0];
+    assert_eq!((status.documents, status.failed, status.truncated), (2, 0, 1));
+    let named = |world: &World| world.library.failures(&owner_scope()).into_iter().map(|it| (it.path, it.truncated));
+    assert_eq!(named(&world).collect::<Vec<_>>(), [("long.txt".to_owned(), true)]);
+    fs::rename(world.path("long.txt"), world.path("moved.txt")).unwrap();
+    world.until_found("russet", &["moved.txt"]).await;
+    assert_eq!(named(&world).collect::<Vec<_>>(), [("moved.txt".to_owned(), true)]);
+    world.write("moved.txt", "quince");
+    world.until_found("quince", &["moved.txt"]).await;
+    assert_eq!(named(&world).count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_reads_everything_again_and_search_goes_on() {
     let mut world = World::of(&[("a.txt", "russet"), ("b.txt", "quince")]).await;
     world.until_found("russet", &["a.txt"]).await;

@@ -27,7 +27,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// List the files that could not be read, each with its reason
+    /// List the files that could not be read, or in part only, each with its reason
     Failures {
         /// Print them as JSON
         #[arg(long)]
@@ -56,11 +56,15 @@ pub fn run(places: &Places, command: Command) -> Outcome {
             }
             Response::Failures { failures } => {
                 let line = |failure: &Failure| {
-                    let Failure { collection, path, reason } = failure;
+                    let Failure { collection, path, reason, .. } = failure;
                     format!("{collection}/{}: {}\n", one_line(path), one_line(reason))
                 };
                 print(&failures.iter().map(line).collect::<String>())?;
-                say(format_args!("{} could not be read", count(failures.len() as u64, "file")));
+                let truncated = failures.iter().filter(|failure| failure.truncated).count() as u64;
+                say(format_args!("{} could not be read", count(failures.len() as u64 - truncated, "file")));
+                if truncated > 0 {
+                    say(format_args!("{} could be read in part only", count(truncated, "file")));
+                }
             }
             other => return Err(places::unexpected(&other)),
         },
@@ -115,13 +119,14 @@ fn one_line(text: &str) -> String {
 }
 
 fn overview(report: &IndexReport) -> String {
-    let heading = ["COLLECTION", "DOCUMENTS", "PASSAGES", "TEXT", "UNREADABLE"].map(str::to_owned).to_vec();
+    let heading = ["COLLECTION", "DOCUMENTS", "PASSAGES", "TEXT", "CUT", "UNREADABLE"].map(str::to_owned).to_vec();
     let row = |collection: &CollectionStatus| {
         vec![
             collection.name.to_string(),
             grouped(collection.documents),
             grouped(collection.passages),
             bytes(collection.text_bytes),
+            grouped(collection.truncated),
             grouped(collection.failed),
         ]
     };

@@ -46,6 +46,9 @@ pub(super) struct Entry {
     /// Bytes of its text.
     #[serde(rename = "b", default)]
     pub(super) text_bytes: u64,
+    /// Whether its text was cut.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) truncated: bool,
     /// Its id; follows from collection and path.
     #[serde(skip)]
     pub(super) id: DocumentId,

@@ -116,12 +116,15 @@ impl Library {
         self.view(scope).parts.iter().map(status).collect()
     }
 
-    /// Files that could not be read, in scope.
+    /// Files that could not be read, or not to their end, in scope.
     pub fn failures(&self, scope: &Scope) -> Vec<Failure> {
         let view = self.view(scope);
         let failure = |part: &Part, entry: &Entry| {
-            let reason = entry.failure.as_deref()?.to_owned();
-            Some(Failure { collection: part.shelf.name.clone(), path: entry.path.to_string(), reason })
+            let truncated =
+                entry.truncated.then_some("longer than `extract.max_text`: only its beginning is searchable");
+            let reason = entry.failure.as_deref().or(truncated)?.to_owned();
+            let (collection, path) = (part.shelf.name.clone(), entry.path.to_string());
+            Some(Failure { collection, path, reason, truncated: entry.truncated })
         };
         view.parts.iter().flat_map(|part| part.entries().filter_map(move |entry| failure(part, entry))).collect()
     }
@@ -163,6 +166,7 @@ fn status(part: &Part) -> CollectionStatus {
         documents: totals.documents,
         passages: totals.passages,
         failed: part.entries().filter(|entry| !entry.is_searchable()).count() as u64,
+        truncated: part.entries().filter(|entry| entry.truncated).count() as u64,
         text_bytes: totals.text_bytes,
         agreed: part.shelf.agreed(),
     }

@@ -217,7 +217,7 @@ pub struct Folder {
     pub documents: u64,
 }
 
-/// A file that is not searchable, and why.
+/// A file that is not searchable, or not all of it, and why.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     /// Its collection.
@@ -226,6 +226,9 @@ pub struct Failure {
     pub path: String,
     /// Why, in a sentence.
     pub reason: String,
+    /// Whether its beginning is searchable: there was more text than is kept.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// Figures of one collection.
@@ -239,6 +242,9 @@ pub struct CollectionStatus {
     pub passages: u64,
     /// Files that could not be read.
     pub failed: u64,
+    /// Documents of whose text only the beginning is searchable.
+    #[serde(default)]
+    pub truncated: u64,
     /// Bytes of text.
     pub text_bytes: u64,
     /// When the index last agreed with its folder.

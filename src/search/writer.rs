@@ -82,6 +82,7 @@ impl Writer {
         entry.title = extracted.title.as_deref().and_then(Entry::kept_title);
         entry.tongue = Tongue::of(extracted.language.as_deref()).number();
         entry.text_bytes = extracted.text.len() as u64;
+        entry.truncated = extracted.truncated;
         self.undo_on_error(|writer| writer.add(entry, extracted))
     }
 
@@ -167,6 +168,7 @@ impl Writer {
             passages: 0,
             words: Default::default(),
             text_bytes: 0,
+            truncated: false,
             id: DocumentId::of(&self.shelf.name, path),
         }
     }
