@@ -237,7 +237,7 @@ fn a_file_that_is_made_readable_is_read() {
         let world = World::of(&[("a.txt", "russet")]).await;
         let mode = |mode| fs::set_permissions(world.path("b.txt"), fs::Permissions::from_mode(mode)).unwrap();
         write(world.dir.path(), "b.txt", "medlar");
-        fs::set_permissions(world.dir.path().join("b.txt"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(world.dir.path().join("b.txt"), fs::Permissions::from_mode(0o000)).unwrap();
         fs::rename(world.dir.path().join("b.txt"), world.path("b.txt")).unwrap();
         world.until("a failure is named", |world| !world.library.failures(&owner_scope()).is_empty()).await;
         assert!(world.library.failures(&owner_scope())[0].reason.starts_with("permission denied"));

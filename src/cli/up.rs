@@ -137,7 +137,7 @@ fn serves_already(places: &Places, config: &Config, report: &StatusReport) -> Ex
     say(format_args!("adit serves already (pid {}); `{stop}` ends it", report.pid));
     let served = |name: &CollectionName| report.index.collections.iter().any(|collection| collection.name == *name);
     let names = config.collections.iter().map(|collection| &collection.name);
-    let waiting: Vec<_> = names.filter(|name| !served(*name)).map(|name| format!("\"{name}\"")).collect();
+    let waiting: Vec<_> = names.filter(|name| !served(name)).map(|name| format!("\"{name}\"")).collect();
     if waiting.is_empty() {
         return Exit::Done;
     }
