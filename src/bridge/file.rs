@@ -40,13 +40,15 @@ pub enum FileError {
 pub(super) fn read(path: &Path) -> Result<DeviceConfig, FileError> {
     let unreadable = |error| FileError::Unreadable { path: path.to_owned(), error };
     let file = File::open(path).map_err(unreadable)?;
-    if is_exposed(&file).map_err(unreadable)? {
-        return Err(FileError::Exposed(path.to_owned()));
-    }
+    let is_exposed = is_exposed(&file).map_err(unreadable)?;
     // Room for everything at once: a string that grows leaves copies of the key behind.
     let mut text = Zeroizing::new(String::with_capacity(DEVICE_FILE_BYTES));
     file.take(DEVICE_FILE_BYTES as u64).read_to_string(&mut text).map_err(unreadable)?;
     let config: DeviceConfig = text.parse().map_err(|error| FileError::Malformed { path: path.to_owned(), error })?;
+    // Only now: nobody is told to close a file that holds no key.
+    if is_exposed {
+        return Err(FileError::Exposed(path.to_owned()));
+    }
     match server_address(&config) {
         Some(_) => Ok(config),
         None => Err(FileError::NoCommonFamily(path.to_owned())),
@@ -98,12 +100,30 @@ mod tests {
     #[test]
     fn a_key_that_others_can_read_is_refused_with_the_command_to_type() {
         use std::os::unix::fs::PermissionsExt as _;
+        let key = "QGqjFqHUyjLUGFbxGSKXkPBJyYkWNBYnfFsRTk7rVVE=";
+        let text = format!(
+            "[Interface]\nPrivateKey = {key}\nAddress = 10.94.7.2/32\n\n[Peer]\nPublicKey = {key}\n\
+             AllowedIPs = 10.94.7.1/32\nEndpoint = home.example.org:51820\n"
+        );
         let file = tempfile::NamedTempFile::new().unwrap();
         for (mode, refused) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o644, true)] {
+            std::fs::write(file.path(), &text).unwrap();
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-            let error = read(file.path()).unwrap_err();
-            assert_eq!(matches!(error, FileError::Exposed(_)), refused, "{mode:o}: {error}");
-            assert_eq!(error.to_string().contains("chmod 600"), refused);
+            match read(file.path()) {
+                Ok(_) => assert!(!refused, "{mode:o}"),
+                Err(error) => assert!(refused && error.to_string().contains("chmod 600"), "{mode:o}: {error}"),
+            }
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_is_told_to_close_a_file_that_holds_no_key() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read(file.path()), Err(FileError::Malformed { .. })));
     }
 }

@@ -28,7 +28,7 @@ mod way;
 
 use std::io;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::header::HeaderValue;
@@ -66,6 +66,11 @@ pub enum BridgeError {
     /// The system gave no threads or signals.
     #[error("cannot start: {0}")]
     Start(#[source] io::Error),
+}
+
+/// Whether a bridge would take this configuration.
+pub fn check(file: &Path) -> Result<(), FileError> {
+    file::read(file).map(drop)
 }
 
 /// Runs a bridge until its agent leaves or the process is told to stop (SIGTERM, Ctrl-C).

@@ -31,11 +31,17 @@ pub fn run(arguments: Arguments) -> Outcome {
 }
 
 fn not_bridging(error: BridgeError) -> Error {
+    match error {
+        BridgeError::File(error) => not_taken(error),
+        BridgeError::Listen { .. } | BridgeError::Start(_) => Error::failed(error),
+    }
+}
+
+/// Why a device's configuration is not taken, with the exit code of its kind.
+pub fn not_taken(error: FileError) -> Error {
     let exit = match error {
-        BridgeError::File(FileError::Unreadable { .. }) | BridgeError::Listen { .. } | BridgeError::Start(_) => {
-            Exit::Failed
-        }
-        BridgeError::File(_) => Exit::Configuration,
+        FileError::Unreadable { .. } => Exit::Failed,
+        _ => Exit::Configuration,
     };
     Error::new(exit, error)
 }

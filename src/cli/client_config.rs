@@ -66,8 +66,11 @@ pub struct Snippet {
 /// Prints the snippet; `own_url` is this machine's own library, where there is one.
 pub fn run(arguments: Arguments, own_url: Option<String>) -> Outcome {
     let way = match (arguments.bridge, arguments.url.or(own_url)) {
-        (Some(conf), _) => bridge(&conf)?,
-        (None, Some(url)) => Way::Http { url },
+        (Some(conf), _) => {
+            crate::bridge::check(&conf).map_err(super::bridge::not_taken)?;
+            bridge(&conf)?
+        }
+        (None, Some(url)) => http(url)?,
         (None, None) => {
             let message = "there is no library on this machine whose address could be taken";
             let advice = "Say --bridge FILE.conf (the agent starts the tunnel itself),\n\
@@ -79,6 +82,15 @@ pub fn run(arguments: Arguments, own_url: Option<String>) -> Outcome {
     say(snippet.place);
     print(&snippet.text)?;
     Ok(Exit::Done)
+}
+
+/// The way over HTTP: adit serves no other kind of address.
+fn http(url: String) -> Result<Way, Error> {
+    let authority = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or_default());
+    match authority.is_some_and(|authority| !authority.is_empty()) && !url.contains(char::is_whitespace) {
+        true => Ok(Way::Http { url }),
+        false => Err(Error::usage(format_args!("--url {url}: expected http://ADDRESS/mcp"))),
+    }
 }
 
 /// The way through a bridge that the client starts. Paths are absolute: clients start programs from folders of their own.

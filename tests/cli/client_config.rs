@@ -6,8 +6,8 @@ const CLIENTS: [&str; 6] = ["claude-code", "claude-desktop", "cursor", "vscode",
 
 #[test]
 fn every_client_starts_a_bridge_with_whole_paths() {
-    let home = Home::new();
-    fs::write(home.path("laptop.conf"), "").unwrap();
+    let home = Home::with_library();
+    home.run(["peer", "add", "laptop", "--conf", "laptop.conf"]).succeeds();
     let conf = home.path("laptop.conf").canonicalize().unwrap();
     for client in CLIENTS {
         let run = home.run(["client-config", client, "--bridge", "laptop.conf"]).succeeds();
@@ -34,5 +34,10 @@ fn what_cannot_work_is_said() {
     home.run(["client-config", "cursor"]).fails_with(2, &["--bridge FILE.conf"]);
     home.run(["client-config", "claude-desktop", "--url", "http://10.1.2.1/mcp"]).fails_with(2, &["--bridge"]);
     home.run(["client-config", "cursor", "--bridge", "missing.conf"]).fails_with(1, &["missing.conf"]);
+    fs::write(home.path("empty.conf"), "").unwrap();
+    home.run(["client-config", "cursor", "--bridge", "empty.conf"]).fails_with(78, &["empty.conf"]);
+    for url in ["10.1.2.1", "ftp://10.1.2.1/mcp", "http://", "http:///mcp", "http://10.1.2.1/a b"] {
+        home.run(["client-config", "cursor", "--url", url]).fails_with(2, &["http://ADDRESS/mcp"]);
+    }
     home.run(["client-config", "notepad"]).fails_with(2, &["claude-code", "vscode"]);
 }
