@@ -162,3 +162,12 @@ fn a_server_key_that_others_can_read_makes_no_device() {
     home.run(["peer", "add", "phone", "--conf", "phone.conf"]).fails_with(1, &["chmod 600", "server.key"]);
     assert!(!home.exists("phone.conf") && !home.exists("adit/state/peers.toml"));
 }
+
+#[test]
+fn without_the_servers_key_the_remedy_is_named() {
+    let home = Home::with_library();
+    fs::remove_file(home.path("adit/keys/server.key")).unwrap();
+    for command in [["peer", "add", "phone"].as_slice(), &["serve"], &["up"]] {
+        home.run(command).fails_with(1, &["server.key is not there", "backup"]);
+    }
+}

@@ -17,6 +17,12 @@ const KEY_FILE_BYTES: u64 = 1024;
 /// Why a key file is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
+    /// It is not there.
+    #[error(
+        "the server's private key {0} is not there: restore it from a backup (with a new key, every device would need a new \
+         configuration)"
+    )]
+    Missing(PathBuf),
     /// It could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -60,7 +66,10 @@ pub fn read_key_file(path: &Path) -> Result<PrivateKey, KeyFileError> {
 
 fn read_private(path: &Path, refused_bits: u32) -> Result<PrivateKey, KeyFileError> {
     let io_error = |source| KeyFileError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io_error)?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => KeyFileError::Missing(path.to_owned()),
+        _ => io_error(error),
+    })?;
     // Of the open file, not of the name: nothing can be put in its place in between.
     let mode = file.metadata().map_err(io_error)?.mode() & 0o7777;
     if mode & refused_bits != 0 {
