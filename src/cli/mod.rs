@@ -130,7 +130,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Status(arguments) => status::run(&places::find(config)?, arguments),
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
-        Command::Config(command) => config::run(&places::find(config)?, command),
+        Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),
     }

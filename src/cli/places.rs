@@ -1,5 +1,6 @@
 //! Which appliance a command is about: `--config`, or whose places are used.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::client_config::shell_word;
@@ -9,9 +10,27 @@ use crate::config::{Config, Places};
 use crate::control::{Client, ClientError, Request, Response};
 use crate::daemon;
 
-/// The places that a command uses: those of `--config`; the system's for root; otherwise the user's, or the system's where the
-/// user has set up nothing and the system has.
+/// The places that a command uses: those of `--config`; the system's for root and for whom its daemon runs as; otherwise the user's.
 pub fn find(config: Option<&Path>) -> Result<Places, Error> {
+    let places = find_to_read(config)?;
+    let borrowed = places != own(config)?;
+    if borrowed && !is_ours(&places) {
+        let message = format!("you have no library yet, and that of {} is another user's", places.config.display());
+        let advice = "Make your own: adit up DIR\nFor that one, use sudo.";
+        return Err(Error::new(Exit::Configuration, message).advise(advice));
+    }
+    Ok(places)
+}
+
+/// Whether we are whom the daemon there runs as: its state, or the folder of its socket, is ours.
+fn is_ours(places: &Places) -> bool {
+    let own = nix::unistd::geteuid().as_raw();
+    let socket = places.control_socket(&places.state_dir);
+    [places.state_dir.as_path(), &socket].iter().any(|path| path.metadata().is_ok_and(|it| it.uid() == own))
+}
+
+/// The same for what only reads the configuration: the system's is taken where the user has set up nothing.
+pub fn find_to_read(config: Option<&Path>) -> Result<Places, Error> {
     let own = own(config)?;
     let system = Places::system();
     let borrowed = config.is_none() && !own.config.exists() && system.config.exists();
@@ -119,7 +138,7 @@ pub fn unexpected(response: &Response) -> Error {
 
 /// The address of MCP on this machine's own library, inside the tunnel; `None` where there is none.
 pub fn own_url(config: Option<&Path>) -> Option<String> {
-    let config = load(&find(config).ok()?).ok()?;
+    let config = load(&find_to_read(config).ok()?).ok()?;
     Some(mcp_url(config.server.tunnel.first()?.address))
 }
 
