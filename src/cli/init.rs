@@ -48,6 +48,13 @@ pub struct NetworkArguments {
     pub subnet: Vec<String>,
 }
 
+impl NetworkArguments {
+    /// Where the server is to listen.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen.unwrap_or(SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), PORT))
+    }
+}
+
 /// A folder that becomes a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
@@ -99,7 +106,7 @@ pub fn make(places: &Places, folders: &[Folder], network: &NetworkArguments) -> 
             );
         }
     }
-    let listen = network.listen.unwrap_or(SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), PORT));
+    let listen = network.listen();
     let endpoint = endpoint(network.endpoint.as_deref(), listen.port())?;
     let tunnel = tunnel(&network.subnet)?;
     let text = text(places, listen, &endpoint, &tunnel, folders);

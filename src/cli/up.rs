@@ -1,7 +1,8 @@
 //! `adit up`: from nothing to a library that answers, and again from there.
 
 use std::env;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -85,6 +86,10 @@ fn set_up(places: &Places, arguments: &Arguments) -> Result<Config, Error> {
             return Err(Error::usage("there is no library yet").advise(advice));
         }
         let folders = init::folders(&arguments.documents, &[])?;
+        check_port(arguments.network.listen())?;
+        let searchable = folders.iter().map(|folder| folder.path.as_path());
+        let conf = folder_for_confs(searchable, keys_folder(&places.key_file, places))?;
+        check_way(&conf.join(format!("{}.conf", arguments.device)))?;
         let made = init::make(places, &folders, &arguments.network)?;
         say(format_args!("wrote {} and the server's key beside it", places.config.display()));
         if made.endpoint_guessed {
@@ -98,6 +103,37 @@ fn set_up(places: &Places, arguments: &Arguments) -> Result<Config, Error> {
         return Err(Error::usage(message).advise("Change listen, endpoint or tunnel there."));
     }
     add_folders(places, config, &arguments.documents)
+}
+
+/// Nothing is made to serve at a port that somebody else has. Whatever else hinders a socket is said by who opens it.
+fn check_port(listen: SocketAddr) -> Result<(), Error> {
+    match UdpSocket::bind(listen) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let message =
+                format!("UDP port {} is in use; is another adit or WireGuard running? Nothing was made", listen.port());
+            Err(Error::failed(message).advise("Stop it, or choose another port: --listen [::]:PORT"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No file may be where the first device's configuration is to be.
+fn check_way(conf: &Path) -> Result<(), Error> {
+    if conf.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let message = format!("{} exists already, and no key is overwritten", conf.display());
+    Err(Error::new(Exit::Exists, message).advise("Move it away, or call the first device otherwise: --device NAME"))
+}
+
+/// The working directory, where a person looks; unless it is searchable itself, which would give the key away.
+fn folder_for_confs<'a>(mut searchable: impl Iterator<Item = &'a Path>, otherwise: PathBuf) -> Result<PathBuf, Error> {
+    let here = env::current_dir().map_err(io_failed("cannot tell the working directory"))?;
+    Ok(if searchable.any(|path| here.starts_with(path)) { otherwise } else { here })
+}
+
+fn keys_folder(key_file: &Path, places: &Places) -> PathBuf {
+    key_file.parent().unwrap_or(places.dir()).to_owned()
 }
 
 /// Adds the folders that are no collections yet.
@@ -219,11 +255,8 @@ impl Devices<'_> {
         Ok(added)
     }
 
-    /// The working directory, where a person looks; unless it is searchable itself, which would give the key away.
     fn folder_for_confs(&self) -> Result<PathBuf, Error> {
-        let here = env::current_dir().map_err(io_failed("cannot tell the working directory"))?;
-        let searchable = self.config.collections.iter().any(|collection| here.starts_with(&collection.path));
-        Ok(if searchable { self.keys_folder() } else { here })
+        folder_for_confs(self.config.collections.iter().map(|collection| collection.path.as_path()), self.keys_folder())
     }
 
     /// Beside the server's key, where it stays; for root, whose folders an agent cannot enter, the working directory.
@@ -235,7 +268,7 @@ impl Devices<'_> {
     }
 
     fn keys_folder(&self) -> PathBuf {
-        self.config.server.key_file.parent().unwrap_or(self.places.dir()).to_owned()
+        keys_folder(&self.config.server.key_file, self.places)
     }
 }
 

@@ -42,8 +42,12 @@ impl<'a> Up<'a> {
     }
 
     /// Ctrl-C.
-    fn interrupt(mut self) -> ExitStatus {
+    fn interrupt(self) -> ExitStatus {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
+        self.ended()
+    }
+
+    fn ended(mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
 }
@@ -124,17 +128,32 @@ fn no_key_is_left_where_it_would_be_searchable() {
 }
 
 #[test]
-fn what_cannot_be_served_is_said_and_what_was_made_is_kept() {
+fn what_is_in_the_way_is_said_before_anything_is_made() {
     let home = Home::new();
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let run = home.run(["up", "docs", "--listen", &listen]);
-    assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("in use"), "{}", run.stderr);
-    let phone = home.read("phone.conf");
+    home.run(["up", "docs", "--listen", &listen]).fails_with(1, &["in use", "--listen"]);
     drop(taken);
-    let up = Up::start(&home, home.root(), &[]);
+    fs::write(home.path("phone.conf"), "of another library").unwrap();
+    home.run(["up", "docs", "--listen", &listen]).fails_with(7, &["phone.conf exists already", "--device NAME"]);
+    assert!(!home.exists("adit"));
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &listen, "--device", "laptop"]);
+    device(&home, "laptop.conf");
+    assert_eq!(home.read("phone.conf"), "of another library");
     assert!(up.interrupt().success());
+}
+
+#[test]
+fn what_cannot_be_served_later_leaves_everything_as_it_was() {
+    let home = Home::new();
+    let listen = free_address();
+    assert!(Up::start(&home, home.root(), &["docs", "--listen", &listen]).interrupt().success());
+    let phone = home.read("phone.conf");
+    let taken = UdpSocket::bind(&listen).unwrap();
+    let run = home.run(["up"]);
+    assert!(run.code == 1 && run.stderr.contains("in use"), "{}", run.stderr);
+    drop(taken);
+    assert!(Up::start(&home, home.root(), &[]).interrupt().success());
     assert_eq!(home.read("phone.conf"), phone);
 }
 
@@ -164,7 +183,8 @@ fn a_broken_configuration_stands_in_nobodys_way_while_the_daemon_runs() {
         assert!(run.stderr.contains("unknown section [serve]"), "{}", run.stderr);
     }
     home.run(["config", "check"]).fails_with(78, &["unknown section [serve]"]);
-    home.run(["stop"]).succeeds();
-    drop(up);
+    // It waits for the daemon, whom nobody but its parent can see off.
+    let mut stop = home.command(["stop"]).spawn().unwrap();
+    assert!(up.ended().success() && stop.wait().unwrap().success());
     home.run(["status"]).fails_with(78, &["unknown section [serve]"]);
 }
