@@ -162,6 +162,11 @@ impl ConfFile {
         Ok(ConfFile { path: path.to_owned(), written: false })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Fills it, mode 0600.
     pub fn write(mut self, bytes: &[u8]) -> Result<(), Error> {
         write_atomically(&self.path, bytes, 0o600)

@@ -1,7 +1,8 @@
 //! `adit up`: from nothing to a library that answers, and again from there.
 
 use std::env;
-use std::io;
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use zeroize::Zeroizing;
 
 use super::client_config::{self, Client, Way};
 use super::device::{self, Added, ConfFile, Wanted};
@@ -21,6 +23,8 @@ use super::style::Style;
 use super::terminal::{print, say};
 use super::units::count;
 use super::{peer, progress, serve};
+use crate::bridge;
+use crate::config::wireguard::DeviceConfig;
 use crate::config::{Config, ConfigErrors, Places, rewrite_atomically, with_collection};
 use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
 use crate::daemon::running::Running;
@@ -30,6 +34,9 @@ use crate::name::{CollectionName, PeerName};
 /// What an agent on the server itself is called as a device.
 const THIS_MACHINE: &str = "this-machine";
 
+/// What the first device is called unless somebody says otherwise.
+const FIRST_DEVICE: &str = "phone";
+
 /// How often the progress bar is drawn.
 const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 
@@ -37,15 +44,18 @@ const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 ///
 /// The first time: a configuration, the server's key, a first device (its configuration NAME.conf in this folder, and its QR code) and one
 /// for agents on this very machine. Then it indexes and serves until Ctrl-C. Every other time it serves again, with folders that are new
-/// added. Nothing that exists is replaced.
+/// added, and shows the first device's code again while NAME.conf is still in this folder. Nothing that exists is replaced.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folders to make searchable, each its own collection
     #[arg(value_name = "[NAME=]DIR")]
     pub documents: Vec<PathBuf>,
     /// What to call the first device
-    #[arg(long, value_name = "NAME", default_value = "phone")]
+    #[arg(long, value_name = "NAME", default_value = FIRST_DEVICE)]
     pub device: PeerName,
+    /// Write the first device's QR code to this new PNG file
+    #[arg(long, value_name = "FILE")]
+    pub png: Option<PathBuf>,
     #[command(flatten)]
     pub network: NetworkArguments,
     /// As root: become this user
@@ -58,7 +68,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     let server = device::server(places, &config)?;
     let devices = peer::peers(places)?;
     let mut devices = Devices { places, config: &config, server: &server, existing: devices };
-    let first = devices.first(&arguments.device)?;
+    let first = devices.first(&arguments.device, arguments.png.as_deref())?;
     let local = devices.of_this_machine()?;
     print(&first)?;
     print(&addresses(&server))?;
@@ -90,6 +100,7 @@ fn set_up(places: &Places, arguments: &Arguments) -> Result<Config, Error> {
         let searchable = folders.iter().map(|folder| folder.path.as_path());
         let conf = folder_for_confs(searchable, keys_folder(&places.key_file, places))?;
         check_way(&conf.join(format!("{}.conf", arguments.device)))?;
+        arguments.png.as_deref().map(check_way).transpose()?;
         let made = init::make(places, &folders, &arguments.network)?;
         say(format_args!("wrote {} and the server's key beside it", places.config.display()));
         if made.endpoint_guessed {
@@ -117,13 +128,13 @@ fn check_port(listen: SocketAddr) -> Result<(), Error> {
     }
 }
 
-/// No file may be where the first device's configuration is to be.
+/// No file may be where the first device's configuration, or its picture, is to be.
 fn check_way(conf: &Path) -> Result<(), Error> {
     if conf.symlink_metadata().is_err() {
         return Ok(());
     }
     let message = format!("{} exists already, and no key is overwritten", conf.display());
-    Err(Error::new(Exit::Exists, message).advise("Move it away, or call the first device otherwise: --device NAME"))
+    Err(Error::new(Exit::Exists, message).advise("Move it away, or choose another name: --device NAME, --png FILE"))
 }
 
 /// The working directory, where a person looks; unless it is searchable itself, which would give the key away.
@@ -151,7 +162,7 @@ fn add_folders(places: &Places, config: Config, arguments: &[PathBuf]) -> Result
     if folders.is_empty() {
         return Ok(config);
     }
-    let mut text = std::fs::read_to_string(&places.config)
+    let mut text = fs::read_to_string(&places.config)
         .map_err(io_failed(format_args!("cannot read {}", places.config.display())))?;
     for folder in &folders {
         text = with_collection(&text, &folder.name, &folder.path).map_err(Error::failed)?;
@@ -199,25 +210,72 @@ struct Devices<'a> {
 }
 
 impl Devices<'_> {
-    /// The first device, or how to add another.
-    fn first(&mut self, name: &PeerName) -> Result<String, Error> {
-        let others: Vec<&str> =
-            self.existing.iter().map(|peer| peer.name.as_str()).filter(|name| *name != THIS_MACHINE).collect();
-        if !others.is_empty() {
-            return Ok(format!(
-                "Devices: {}.\n  Another one:  adit peer add NAME --qr\n  One is lost:  adit peer revoke NAME, then add it anew\n",
-                others.join(", ")
-            ));
-        }
+    /// The first device, or how to add another; and what to do with its configuration as long as that is here.
+    fn first(&mut self, name: &PeerName, png: Option<&Path>) -> Result<String, Error> {
         let file = self.folder_for_confs()?.join(format!("{name}.conf"));
-        let added = self.add(name.clone(), None, &file)?;
-        let mut text = format!(
-            "{}\n  {}\n  Import it into a WireGuard app, or scan the code below; then delete it here: it holds the device's private key.\n",
-            Style::of_stdout().strong(&format!("Your first device is \"{name}\". Its configuration:")),
-            file.display()
+        let style = Style::of_stdout();
+        if self.existing.iter().all(|peer| peer.name.as_str() == THIS_MACHINE) {
+            check_way(&file)?;
+            let png = png.map(|path| ConfFile::claim(path, self.config)).transpose()?;
+            let text = self.add(name.clone(), None, &file)?.text;
+            let heading = style.strong(&format!("Your first device is \"{name}\". Its configuration:"));
+            return Ok(format!("{heading}\n{}", self.handed_over(name, &text, &file, png)?));
+        }
+        let names: Vec<&str> = self.existing.iter().map(|peer| peer.name.as_str()).collect();
+        let mut said = format!(
+            "Devices: {}.\n  Another one:  adit peer add NAME --qr\n  One is lost:  adit peer revoke NAME, then add it anew\n",
+            names.join(", ")
         );
-        text.push_str(&code(&added));
-        Ok(text)
+        match (self.kept(name, &file), png) {
+            (Some(text), _) => {
+                let png = png.map(|path| ConfFile::claim(path, self.config)).transpose()?;
+                let heading = style.strong(&format!("The configuration of \"{name}\" is still here:"));
+                said.push_str(&format!("{heading}\n{}", self.handed_over(name, &text, &file, png)?));
+            }
+            (None, Some(_)) => {
+                let message = format!("{} is not (or not any more) the configuration of \"{name}\"", file.display());
+                return Err(
+                    Error::new(Exit::NotFound, message).advise("For another device: adit peer add NAME --png FILE")
+                );
+            }
+            (None, None) => {}
+        }
+        Ok(said)
+    }
+
+    /// The text of a device's configuration, where the file is there and the key in it is the device's.
+    fn kept(&self, name: &PeerName, file: &Path) -> Option<Zeroizing<String>> {
+        let peer = self.existing.iter().find(|peer| peer.name == *name)?;
+        bridge::check(file).ok()?;
+        let text = Zeroizing::new(fs::read_to_string(file).ok()?);
+        let device: DeviceConfig = text.parse().ok()?;
+        (device.private_key.public().to_string() == peer.public_key).then_some(text)
+    }
+
+    /// What to do with a device's configuration: the file, its picture where one is wanted, its code where a terminal has room.
+    fn handed_over(&self, name: &PeerName, text: &str, file: &Path, png: Option<ConfFile>) -> Result<String, Error> {
+        let mut ways = "Import it into a WireGuard app".to_owned();
+        if let Some(png) = png {
+            ways.push_str(&format!(", or scan {}", png.path().display()));
+            png.write(&Code::new(text).map_err(Error::failed)?.png().map_err(Error::failed)?)?;
+        }
+        let drawn = drawn(text);
+        let below = match &drawn {
+            Some(Ok(code)) => {
+                ways.push_str(", or scan the code below");
+                format!("\n{code}\n")
+            }
+            Some(Err(why)) => {
+                let device = if name.as_str() == FIRST_DEVICE { String::new() } else { format!(" --device {name}") };
+                let again = places::command(self.places, &format!("up{device}"));
+                format!(
+                    "  No QR code here: {why}.\n  Enlarge the window and type in this folder: {again}\n  Or get a picture:  {again} --png FILE\n"
+                )
+            }
+            None => String::new(),
+        };
+        let file = file.display();
+        Ok(format!("  {file}\n  {ways}; then delete it here: it holds the device's private key.\n{below}"))
     }
 
     /// The device that agents on the server itself are, and how they use it.
@@ -283,20 +341,16 @@ fn loopback(server: &ServerReport) -> String {
     listen.to_string()
 }
 
-/// The QR code where a person can scan it, or why there is none.
-fn code(added: &Added) -> String {
-    use std::io::IsTerminal;
-    if !std::io::stdout().is_terminal() {
-        return String::new();
+/// The QR code where a person looks at a terminal, or why it is not drawn there.
+fn drawn(text: &str) -> Option<Result<String, String>> {
+    if !io::stdout().is_terminal() {
+        return None;
     }
-    let fits = |code: &Code| peer::check_room(code).map_err(|error| error.message);
-    match Code::new(&added.text).map_err(|error| error.to_string()).and_then(|code| fits(&code).map(|()| code)) {
-        Ok(code) => format!("\n{}\n", code.coloured()),
-        Err(why) => format!(
-            "  No QR code here: {}. For the next device: adit peer add NAME --png FILE\n",
-            why.lines().next().unwrap_or_default()
-        ),
-    }
+    let room = |code: Code| match peer::check_room(&code) {
+        Ok(()) => Ok(code.coloured()),
+        Err(error) => Err(error.message.lines().next().unwrap_or_default().to_owned()),
+    };
+    Some(Code::new(text).map_err(|error| error.to_string()).and_then(room))
 }
 
 /// What to do on a device that is connected.

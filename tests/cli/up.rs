@@ -88,6 +88,7 @@ fn from_nothing_to_an_answer_and_again_from_there() {
     ] {
         assert!(said.contains(words), "{words:?} is not in {said}");
     }
+    assert!(!said.contains("below"), "no code follows where nobody looks: {said}");
     assert!(!said.contains(phone.private_key.to_base64().as_str()));
 
     home.run(["search", "-c", "nope", "hums"]).fails_with(6, &["\"nope\"; there are: docs"]);
@@ -136,6 +137,8 @@ fn what_is_in_the_way_is_said_before_anything_is_made() {
     drop(taken);
     fs::write(home.path("phone.conf"), "of another library").unwrap();
     home.run(["up", "docs", "--listen", &listen]).fails_with(7, &["phone.conf exists already", "--device NAME"]);
+    let picture = ["up", "docs", "--listen", &listen, "--device", "laptop", "--png", "phone.conf"];
+    home.run(picture).fails_with(7, &["phone.conf exists already", "--png FILE"]);
     assert!(!home.exists("adit"));
     let up = Up::start(&home, home.root(), &["docs", "--listen", &listen, "--device", "laptop"]);
     device(&home, "laptop.conf");
@@ -187,4 +190,21 @@ fn a_broken_configuration_stands_in_nobodys_way_while_the_daemon_runs() {
     let mut stop = home.command(["stop"]).spawn().unwrap();
     assert!(up.ended().success() && stop.wait().unwrap().success());
     home.run(["status"]).fails_with(78, &["unknown section [serve]"]);
+}
+
+#[test]
+fn a_picture_is_to_be_had_while_the_first_devices_configuration_is_there() {
+    let home = Home::new();
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &free_address(), "--png", "one.png"]);
+    assert!(home.read("stdout").contains("one.png"), "{}", home.read("stdout"));
+    let again = home.run(["up", "--png", "two.png"]).succeeds();
+    assert!(again.stdout.contains("Devices: phone, this-machine."), "{}", again.stdout);
+    assert!(again.stdout.contains("still here"), "{}", again.stdout);
+    assert_eq!(fs::read(home.path("one.png")).unwrap(), fs::read(home.path("two.png")).unwrap());
+    assert_eq!(home.mode("two.png"), 0o600);
+    home.run(["up", "--png", "two.png"]).fails_with(7, &["two.png"]);
+    fs::remove_file(home.path("phone.conf")).unwrap();
+    home.run(["up", "--png", "three.png"]).fails_with(6, &["phone.conf", "adit peer add NAME --png"]);
+    assert!(!home.exists("three.png"));
+    assert!(up.interrupt().success());
 }
