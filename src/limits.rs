@@ -312,3 +312,27 @@ pub const SIGHTS: usize = 16;
 
 /// Words whose frequency in a sight is kept between commits: a few hundred kilobytes.
 pub const FREQUENCIES: usize = 10_000;
+
+/// Lines of the audit log that wait to be written, in bytes: ten thousand usual ones, while a disk is full or slow.
+pub const AUDIT_WAITING_BYTES: usize = 4 << 20;
+
+/// Longest line of the audit log, in bytes: texts and names at their limits, all of it escaped; below a share of the smallest log.
+pub const AUDIT_LINE_BYTES: usize = 128 << 10;
+
+/// What a line of the audit log keeps of a query, in bytes: a paragraph.
+pub const AUDIT_TEXT_BYTES: usize = 2000;
+
+/// Names of documents in a line of the audit log, in bytes: those of a full page of results, long ones among them.
+pub const AUDIT_DOCUMENTS_BYTES: usize = 16_000;
+
+/// Parts of the audit log's size, and of its age, that one file makes up: what goes at once when room is needed.
+pub const AUDIT_SHARES: u32 = 8;
+
+/// Files of the audit log, in number: it needs twice [`AUDIT_SHARES`], and some for what a changed configuration leaves.
+pub const AUDIT_FILES: u32 = 64;
+
+/// Pause before an audit log that could not be written is tried again.
+pub const AUDIT_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How often an idle audit log is looked through for what is too old.
+pub const AUDIT_TIDY: std::time::Duration = std::time::Duration::from_secs(3600);

@@ -1,5 +1,6 @@
 //! The appliance put together: start, reload, stop; control socket, indexer, workers, service manager, privileges.
 
+pub mod audit;
 mod background;
 mod control;
 pub mod indexing;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::audit::Change;
 use super::running::Running;
 use crate::config::Config;
 use crate::control::{Failed, FailedKind};
@@ -10,6 +11,15 @@ use crate::name::CollectionName;
 
 /// Reads the file again. Returns what changed and what needs a restart, a sentence each; an error leaves everything as it was.
 pub fn reload(running: &Running) -> Result<Vec<String>, Failed> {
+    let outcome = read_again(running);
+    running.audit.change(&match &outcome {
+        Ok(notes) => Change::Reloaded { notes: notes.clone() },
+        Err(_) => Change::ReloadRefused,
+    });
+    outcome
+}
+
+fn read_again(running: &Running) -> Result<Vec<String>, Failed> {
     let new = Config::load(&running.config_path)
         .map_err(|errors| Failed { kind: FailedKind::Configuration, message: errors.to_string() })?;
     let old = running.appliance.config.load_full();

@@ -9,6 +9,7 @@ use nix::unistd::getpid;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::audit::{Audit, Change};
 use super::indexing::Indexer;
 use super::peers::{Defaults, Peer, Peers, PeersError, words};
 use super::reload;
@@ -53,6 +54,8 @@ pub struct Running {
     pub appliance: Arc<Appliance>,
     /// What keeps the index true.
     pub indexer: Indexer,
+    /// Where calls and changes are recorded.
+    pub audit: Arc<Audit>,
     /// Whether the UDP socket is the service manager's.
     pub inherited: bool,
     /// What the kernel enforces on this process.
@@ -80,7 +83,7 @@ impl Running {
             Request::Status | Request::Watch => Ok(Response::Status(Box::new(self.status()))),
             Request::Stop => Ok(Response::Stopping { pid: own_pid(), socket_stays: self.inherited }),
             Request::Reload => reload::reload(self).map(|notes| Response::Reloaded { notes }),
-            Request::Search(search) => search_as_owner(&self.appliance.library, &search),
+            Request::Search(search) => self.search_as_owner(&search),
             Request::IndexStatus => Ok(Response::Index(self.index())),
             Request::IndexFailures => {
                 Ok(Response::Failures { failures: self.appliance.library.failures(&owner_scope()) })
@@ -95,7 +98,11 @@ impl Running {
         let config = self.appliance.config.load();
         let mut peers = self.peers.lock();
         let answer = change_peers(&mut peers, &config, self.server_key, &request)?;
+        self.audit.know(peers.iter());
         self.appliance.policy.store(Arc::new(peers.policy()));
+        if let Some(change) = answer.as_change() {
+            self.audit.change(&change);
+        }
         match &answer {
             Changed::Added(peer) => {
                 let added = self.link.node().add_peer(Instant::now(), node_peer(peer, &config));
@@ -106,9 +113,21 @@ impl Running {
                 self.link.node().remove_peer(peer.id);
                 tracing::info!(peer = %peer.name, key = peer.public_key.fingerprint(), "peer revoked");
             }
-            Changed::Shown(_) | Changed::Listed(_) => {}
+            Changed::Granted(_) | Changed::Shown(_) | Changed::Listed(_) => {}
         }
         Ok(answer.into_response(|peer| self.link.node().peer_status(Instant::now(), peer.id).unwrap_or_default()))
+    }
+
+    /// The owner's own search, recorded as any other.
+    fn search_as_owner(&self, search: &OwnerSearch) -> Result<Response, Failed> {
+        if !self.audit.admits() {
+            let message = self.audit.warning().unwrap_or_else(|| "the audit log is too slow".to_owned());
+            return Err(Failed { kind: FailedKind::Failed, message });
+        }
+        let (at, started) = (Timestamp::now(), Instant::now());
+        let answered = search_as_owner(&self.appliance.library, search);
+        self.audit.owner_search(at, started.elapsed(), search, &answered);
+        answered
     }
 
     fn rebuild(&self, collection: Option<CollectionName>) -> Result<Response, Failed> {
@@ -129,6 +148,7 @@ impl Running {
         let peers = self.peers.lock();
         let report = |peer: &Peer| report(peer, self.link.node().peer_status(now, peer.id).unwrap_or_default());
         let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
+        let counters = counters.chain([("audit_lost", self.audit.lost())]);
         StatusReport {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: own_pid(),
@@ -138,7 +158,13 @@ impl Running {
             peers: peers.iter().map(report).collect(),
             index: self.index(),
             counters: counters.map(|(name, value)| (name.to_owned(), value.into())).collect(),
-            warnings: self.warnings.iter().cloned().chain(self.indexer.warnings()).collect(),
+            warnings: self
+                .warnings
+                .iter()
+                .cloned()
+                .chain(self.indexer.warnings())
+                .chain(self.audit.warning())
+                .collect(),
         }
     }
 
@@ -204,6 +230,8 @@ pub enum Changed {
     Added(Peer),
     /// A device is gone.
     Revoked(Peer),
+    /// A device's grant is another.
+    Granted(Peer),
     /// One device, as it is now.
     Shown(Peer),
     /// All of them.
@@ -211,11 +239,23 @@ pub enum Changed {
 }
 
 impl Changed {
+    /// The change for the audit log, if it is one.
+    pub fn as_change(&self) -> Option<Change> {
+        match self {
+            Changed::Added(peer) => Some(Change::PeerAdded(peer.into())),
+            Changed::Granted(peer) => Some(Change::PeerSet(peer.into())),
+            Changed::Revoked(peer) => Some(Change::PeerRevoked(peer.into())),
+            Changed::Shown(_) | Changed::Listed(_) => None,
+        }
+    }
+
     /// The answer, with each device's figures.
     pub fn into_response(self, status: impl Fn(&Peer) -> PeerStatus) -> Response {
         let report = |peer: &Peer| report(peer, status(peer));
         match self {
-            Changed::Added(peer) | Changed::Shown(peer) => Response::Peer(Box::new(report(&peer))),
+            Changed::Added(peer) | Changed::Granted(peer) | Changed::Shown(peer) => {
+                Response::Peer(Box::new(report(&peer)))
+            }
             Changed::Revoked(_) => Response::Done,
             Changed::Listed(peers) => Response::Peers { peers: peers.iter().map(report).collect() },
         }
@@ -241,7 +281,7 @@ pub fn change_peers(
         }
         Request::PeerSet { name, change } => {
             check_collections(change.collections.as_deref(), config)?;
-            peers.set(name, change).cloned().map(Changed::Shown)
+            peers.set(name, change).cloned().map(Changed::Granted)
         }
         Request::PeerRevoke { name } => peers.revoke(now, name).map(Changed::Revoked),
         Request::PeerShow { name } => peers.find(name).cloned().map(Changed::Shown),

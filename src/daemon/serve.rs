@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::audit::{self, Audit, Change};
 use super::background::{BackgroundError, Readiness, Side, detach};
 use super::control::{Control, ControlError};
 use super::indexing::Indexer;
@@ -204,6 +205,7 @@ impl Prepared {
             chown(&control_dir, Some(user), Some(group))
                 .map_err(|errno| io_error("control socket's folder")(errno.into()))?;
         }
+        audit::make_folder(&config.audit, &identity).map_err(io_error("audit log's folder"))?;
         identity.assume()?;
         let mut warnings = Vec::new();
         if identity == Identity::BareRoot {
@@ -240,6 +242,7 @@ impl Prepared {
         let stopped = async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
+        running.audit.change(&Change::Started { program: env!("CARGO_PKG_VERSION") });
         let control = tokio::spawn(control.serve(running.clone(), stopped));
         let signals = tokio::spawn(heed_signals(running.clone(), options.hangup).map_err(io_error("signals"))?);
         notify_manager::ready();
@@ -259,6 +262,8 @@ impl Prepared {
         let _ = control.await;
         running.indexer.stop().await;
         running.link.stop().await;
+        running.audit.change(&Change::Stopped);
+        running.audit.stop();
         tracing::info!("stopped");
         Ok(())
     }
@@ -272,6 +277,8 @@ impl Prepared {
                 tracing::error!(peer = %peer.name, %error, "peer left out");
             }
         }
+        let audit = Arc::new(Audit::start(&config.audit, derived_key(&key, b"adit audit key")));
+        audit.know(peers.iter());
         let server = ServerReport {
             public_key: key.public().to_string(),
             endpoint: config.server.endpoint.clone(),
@@ -286,8 +293,8 @@ impl Prepared {
         let appliance = Arc::new(Appliance {
             library,
             policy: ArcSwap::from_pointee(peers.policy()),
-            cursor_key: cursor_key(&key),
-            shell: Arc::new(DaemonShell { progress: indexer.subscribe(), link: link.clone() }),
+            cursor_key: derived_key(&key, b"adit cursor key"),
+            shell: Arc::new(DaemonShell { progress: indexer.subscribe(), link: link.clone(), audit: audit.clone() }),
             config: ArcSwap::from_pointee(config),
             traffic: Traffic::default(),
         });
@@ -303,6 +310,7 @@ impl Prepared {
             link,
             appliance,
             indexer,
+            audit,
             inherited,
             sandbox,
             warnings,
@@ -367,7 +375,7 @@ fn confine(config: &Config, options: &ServeOptions, control_dir: &Path) -> Resul
     let program = std::env::current_exe().map_err(io_error("this program's own file"))?;
     let reach = Reach {
         documents: config.collections.iter().map(|it| it.path.clone()).collect(),
-        state: vec![config.server.state_dir.clone(), control_dir.to_owned()],
+        state: vec![config.server.state_dir.clone(), control_dir.to_owned(), audit::folder(&config.audit).to_owned()],
         config: options.places.dir().to_owned(),
         program,
     };
@@ -404,10 +412,10 @@ fn node_config(config: &Config, key: &PrivateKey) -> NodeConfig {
     }
 }
 
-/// Seals cursors; made of the server's key, so that it survives restarts and is in no file of its own.
-fn cursor_key(key: &PrivateKey) -> [u8; 32] {
+/// A key for one purpose, to seal cursors or to hash queries; made of the server's, so that it survives restarts and is in no file of its own.
+fn derived_key(key: &PrivateKey, purpose: &[u8]) -> [u8; 32] {
     let secret = zeroize::Zeroizing::new(key.to_secret().to_bytes());
-    Blake2s256::new().chain_update(b"adit cursor key").chain_update(secret.as_slice()).finalize().into()
+    Blake2s256::new().chain_update(purpose).chain_update(secret.as_slice()).finalize().into()
 }
 
 fn entropy() -> [u8; 32] {

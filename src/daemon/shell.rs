@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::indexing::Progress;
 use crate::access::audit::Record;
 use crate::http::{Health, Metric, MetricKind, Shell};
@@ -19,6 +20,8 @@ pub struct DaemonShell {
     pub progress: watch::Receiver<Progress>,
     /// The tunnel at work.
     pub link: Arc<Link>,
+    /// Where calls are recorded.
+    pub audit: Arc<Audit>,
 }
 
 impl Shell for DaemonShell {
@@ -52,12 +55,24 @@ impl Shell for DaemonShell {
             gauge("adit_indexer_up", "Whether the indexer is running.", f64::from(u8::from(health.indexer))),
             gauge("adit_watcher_up", "Whether folders are watched for changes.", f64::from(u8::from(health.watcher))),
         ];
+        metrics.push(Metric {
+            name: "adit_audit_lost_total",
+            help: "Lines lost to the audit log because it could not be written.",
+            kind: MetricKind::Counter,
+            labels: Vec::new(),
+            value: self.audit.lost() as f64,
+        });
         metrics.extend(self.tunnel_metrics());
         metrics
     }
 
-    /// Queries and document names stay out of the log.
+    fn admits(&self) -> bool {
+        self.audit.admits()
+    }
+
+    /// Queries and document names stay out of the daemon's own log.
     fn record(&self, record: Record) {
+        self.audit.call(&record);
         let Record { peer, request_id, route, status, bytes, milliseconds, verdict, note, .. } = record;
         let tool = note.tool.unwrap_or("-");
         let documents = note.documents.len();

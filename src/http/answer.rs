@@ -97,6 +97,10 @@ async fn respond(
     let permit = appliance.traffic.limiter.admit(ticket.started, ticket.peer, allowance, 1);
     ticket.permit = Some(Arc::new(permit.map_err(Refusal::Exceeded)?));
 
+    if !appliance.shell.admits() {
+        return Err(Refusal::Unrecorded);
+    }
+
     let (parts, body) = request.into_parts();
     let Admitted { host, cross_origin } = guard::admit(&parts, &config)?;
     ticket.cross_origin = cross_origin;

@@ -147,6 +147,7 @@ impl Ticket {
     fn verdict(&self) -> Verdict {
         match self.refused {
             _ if !self.complete => Verdict::Abandoned,
+            Some(code @ "unrecorded") => Verdict::Refused(code),
             _ if self.status >= 500 => Verdict::Failed,
             Some(code) => Verdict::Refused(code),
             None => Verdict::Served,

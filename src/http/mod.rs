@@ -54,6 +54,8 @@ pub trait Shell: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// Figures of everything below HTTP (tunnel, streams, index), for `/metrics`.
     fn metrics(&self) -> Vec<Metric>;
+    /// Whether calls may be answered as far as their record goes: not while they could not be recorded, if the owner wants no other ones.
+    fn admits(&self) -> bool;
     /// Takes note of a call that is over. Called once per call, from the connection's task: must not block.
     fn record(&self, record: Record);
 }

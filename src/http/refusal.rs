@@ -43,6 +43,8 @@ pub(super) enum Refusal {
     Range(u64),
     /// It took too long.
     Timeout,
+    /// It could not be recorded, and nothing is to go unrecorded.
+    Unrecorded,
     /// A fault of ours.
     Internal,
 }
@@ -63,6 +65,7 @@ impl Refusal {
             Refusal::Exceeded(_) => StatusCode::TOO_MANY_REQUESTS,
             Refusal::Range(_) => StatusCode::RANGE_NOT_SATISFIABLE,
             Refusal::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Unrecorded => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -87,6 +90,7 @@ impl Refusal {
             Refusal::Argument(_) => "argument",
             Refusal::Range(_) => "range",
             Refusal::Timeout => "timeout",
+            Refusal::Unrecorded => "unrecorded",
             Refusal::Internal => "internal",
         }
     }
@@ -111,6 +115,7 @@ impl Refusal {
             Refusal::Argument(what) => Cow::Owned(what.clone()),
             Refusal::Range(length) => format!("no such part: the file has {length} bytes").into(),
             Refusal::Timeout => "the answer took too long".into(),
+            Refusal::Unrecorded => "the server cannot record calls at the moment, and answers none until it can".into(),
             Refusal::Internal => "something went wrong here; the server's log names this request".into(),
         }
     }
@@ -122,6 +127,8 @@ impl Refusal {
         match &self {
             Refusal::Method(allowed) => reply.header(ALLOW, HeaderValue::from_static(allowed)),
             Refusal::Exceeded(exceeded) => reply.header(RETRY_AFTER, retry_after(*exceeded)),
+            // The shell tries again every second.
+            Refusal::Unrecorded => reply.header(RETRY_AFTER, HeaderValue::from_static("1")),
             Refusal::Range(length) => reply.content_range(format!("bytes */{length}")),
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adit::access::audit::Verdict;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
@@ -231,4 +232,21 @@ async fn random_bytes_harm_nothing() {
     }
     server.refill();
     assert_eq!(server.get("/none").await.status, 404);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_answered() {
+    let dir = tempdir().unwrap();
+    let server = Server::new(library(dir.path()), "");
+    for (unrecorded, status) in [(false, 200), (true, 503), (false, 200)] {
+        server.shell.unrecorded.store(unrecorded, std::sync::atomic::Ordering::Relaxed);
+        let answer = server.get("/api/search?q=kettle").await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
+        let record = server.records(1).await.remove(0);
+        let refused = (answer.json()["error"]["code"] == "unrecorded", record.verdict);
+        match unrecorded {
+            true => assert_eq!(refused, (true, Verdict::Refused("unrecorded"))),
+            false => assert_eq!(refused, (false, Verdict::Served)),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use clock::Clock;
@@ -48,6 +49,8 @@ pub struct TestShell {
     pub clock: Clock,
     pub health: Mutex<Health>,
     pub records: Mutex<Vec<Record>>,
+    /// Whether the records cannot be kept.
+    pub unrecorded: AtomicBool,
 }
 
 impl Shell for TestShell {
@@ -73,6 +76,10 @@ impl Shell for TestShell {
 
     fn metrics(&self) -> Vec<Metric> {
         Vec::new()
+    }
+
+    fn admits(&self) -> bool {
+        !self.unrecorded.load(Ordering::Relaxed)
     }
 
     fn record(&self, record: Record) {
@@ -138,6 +145,7 @@ impl Server {
             clock: Clock::new(),
             health: Mutex::new(Health { indexer: true, watcher: true, pending: 0 }),
             records: Mutex::default(),
+            unrecorded: AtomicBool::new(false),
         });
         let appliance = Arc::new(Appliance {
             library: Arc::new(library),
