@@ -1,6 +1,7 @@
 //! The real program on loopback: its daemon, driven through its own bridge and its own command line.
 
 mod appliance;
+mod audit;
 mod bad_input;
 mod documents;
 mod lifecycle;

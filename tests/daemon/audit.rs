@@ -1,0 +1,112 @@
+//! Who searched and read what, and who changed what: a line each, and no more than the owner wants kept.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::appliance::{Appliance, wait_until};
+
+/// The lines of a kind, once there are this many.
+fn lines(appliance: &Appliance, kind: &str, number: usize) -> Vec<Value> {
+    wait_until(&format!("{number} lines of {kind}"), || {
+        let text = fs::read_to_string(appliance.path("state/audit.jsonl")).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines: Vec<Value> = lines.filter(|line| line["kind"] == kind).collect();
+        (lines.len() >= number).then_some(lines)
+    })
+}
+
+fn configure(appliance: &Appliance, more: &str) {
+    let text = fs::read_to_string(appliance.config()).unwrap();
+    fs::write(appliance.config(), format!("{text}\n{more}")).unwrap();
+}
+
+#[test]
+fn every_call_and_every_change_has_its_line() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("phone", &["--collections", "papers"]);
+    let mut agent = appliance.agent(&conf);
+    let found = agent.call("search", json!({"query": "descale"}));
+    agent.call("fetch", json!({"id": found["results"][0]["id"]}));
+    appliance.adit(&["search", "xylophone"]);
+    appliance.adit(&["peer", "set", "phone", "--collections", "private"]);
+    appliance.adit(&["reload"]);
+    appliance.adit(&["peer", "revoke", "phone"]);
+    drop(agent);
+    appliance.stop();
+
+    let calls = lines(&appliance, "call", 3);
+    let tools: Vec<&Value> = calls.iter().filter(|call| !call["tool"].is_null()).collect();
+    let key = tools[0]["key"].as_str().unwrap();
+    let said = |call: &Value| [&call["peer"], &call["tool"], &call["query"], &call["documents"]].map(Value::clone);
+    assert_eq!(said(tools[0]), [json!("phone"), json!("search"), json!("descale"), json!(["papers/kettle.md"])]);
+    assert_eq!(said(tools[1]), [json!("phone"), json!("fetch"), Value::Null, json!(["papers/kettle.md"])]);
+    assert_eq!(said(tools[2]), [json!("owner"), json!("search"), json!("xylophone"), json!(["private/diary.md"])]);
+    assert_eq!(tools.len(), 3, "{tools:?}");
+    assert!(tools[..2].iter().all(|call| call["status"] == 200 && call["verdict"] == "served"), "{tools:?}");
+
+    let changes = lines(&appliance, "change", 6);
+    let names: Vec<&Value> = changes.iter().map(|change| &change["change"]).collect();
+    assert_eq!(names, ["started", "peer_added", "peer_set", "reloaded", "peer_revoked", "stopped"]);
+    assert!(changes.iter().all(|change| change["by"] == "owner"), "{changes:?}");
+    assert_eq!((&changes[2]["collections"], &changes[2]["key"]), (&json!(["private"]), &json!(key)));
+    assert_eq!((&changes[4]["peer"], &changes[4]["key"]), (&json!("phone"), &json!(key)));
+    let mode = fs::metadata(appliance.path("state/audit.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn with_hashes_no_query_is_kept() {
+    let mut appliance = Appliance::new();
+    configure(&appliance, "[audit]\nqueries = \"hash\"\n");
+    appliance.serve();
+    let conf = appliance.device("phone", &[]);
+    let mut agent = appliance.agent(&conf);
+    for query in ["quince", "xylophone", "quince"] {
+        agent.total(query);
+    }
+    appliance.stop();
+    let calls = lines(&appliance, "call", 3);
+    let hashes: Vec<&str> = calls.iter().filter_map(|call| call["query_hash"].as_str()).collect();
+    assert_eq!(hashes.len(), 3, "{calls:?}");
+    assert!(hashes[0] == hashes[2] && hashes[0] != hashes[1], "{hashes:?}");
+    let text = fs::read_to_string(appliance.path("state/audit.jsonl")).unwrap();
+    assert!(!text.contains("quince") && !text.contains("xylophone"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_recorded_is_refused_until_it_can() {
+    let mut appliance = Appliance::new();
+    configure(&appliance, "[audit]\nfile = \"log/audit.jsonl\"\non_error = \"refuse\"\n");
+    // A folder stands where the file should be.
+    fs::create_dir_all(appliance.path("state/log/audit.jsonl")).unwrap();
+    appliance.serve();
+    let conf = appliance.device("phone", &[]);
+    let mut agent = appliance.agent(&conf);
+    let warnings = appliance.json(&["status"])["warnings"].to_string();
+    assert!(warnings.contains("audit log") && warnings.contains("refused"), "{warnings}");
+    appliance.refused(&["search", "kettle"], 1);
+    fs::remove_dir(appliance.path("state/log/audit.jsonl")).unwrap();
+    // The bridge tries again by itself while it is told that the server cannot answer.
+    assert_eq!(agent.total("kettle"), 1);
+    let status = wait_until("the warning goes", || {
+        let status = appliance.json(&["status"]);
+        (!status["warnings"].to_string().contains("audit log")).then_some(status)
+    });
+    assert_eq!(status["counters"]["audit_lost"], 0, "{status}");
+    appliance.adit(&["search", "kettle"]);
+    let text = fs::read_to_string(appliance.path("state/log/audit.jsonl")).unwrap();
+    assert!(text.contains("peer_added"), "what waited was written: {text}");
+}
+
+#[test]
+fn the_log_may_lie_outside_the_state() {
+    let mut appliance = Appliance::new();
+    let file = appliance.path("elsewhere/audit.jsonl");
+    configure(&appliance, &format!("[audit]\nfile = {:?}\n", file.display().to_string()));
+    appliance.serve();
+    appliance.stop();
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
