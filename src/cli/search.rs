@@ -14,7 +14,7 @@ use crate::name::CollectionName;
 use crate::search::{Answer, Hit};
 
 /// Lines of text shown per hit: one before the first word found is among them (the service is asked for one of context).
-const LINES_PER_HIT: usize = 5;
+const LINES_PER_HIT: usize = 3;
 
 /// Search the library here on the server
 ///
