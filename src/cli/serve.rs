@@ -68,9 +68,11 @@ pub fn stop(places: &Places) -> Outcome {
 
 /// Returns once the daemon is gone: whoever starts another finds the state folder free.
 fn wait_for_end(pid: u32) -> Result<(), Error> {
-    let process = PathBuf::from(format!("/proc/{pid}"));
+    let stat = PathBuf::from(format!("/proc/{pid}/stat"));
+    // One that its parent has not heard of yet is gone too (state `Z`, proc_pid_stat(5)).
+    let is_alive = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
     let deadline = Instant::now() + END;
-    while process.exists() {
+    while is_alive() {
         if Instant::now() > deadline {
             let message =
                 format!("the daemon (pid {pid}) was told to stop and has not ended within {} s", END.as_secs());
