@@ -171,8 +171,8 @@ pub const RECEIVE_RING_BYTES: usize = 16 << 10;
 pub const SEND_RING_BYTES: usize = 64 << 10;
 
 /// The ring in the direction of bulk of a peer's first connections, in bytes: 26 Mbit/s at a round trip of 40 ms. It is also all that can be
-/// under way at once, and must fit the 208 KiB that Linux gives a client's UDP socket by default: what overflows there is lost, and smoltcp mends a
-/// loss after a second. (With 256 KiB a local download came to a quarter of its speed.)
+/// under way at once, and Linux gives a client's UDP socket 208 KiB by default, overheads included: what overflows there is lost, and smoltcp
+/// mends a loss after a second. Of 298,000 datagrams of local downloads 236 were lost with 256 KiB, 90 with 128 KiB.
 pub const BULK_RING_BYTES: usize = 128 << 10;
 
 /// How many connections of a peer get one: browsers open six at most, and downloads use few.
