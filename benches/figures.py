@@ -90,9 +90,9 @@ class Adit:
         self.process = self.cable.server.start(RELEASE / "adit", "serve", "--config", self.config, stderr=subprocess.DEVNULL)
         wait_until("adit serves", lambda: self.adit("status", check=False).returncode == 0, 120)
         wait_until("all is indexed", self.is_indexed, 1200)
-        name = f"bench{mtu}"
+        # A device of its own for each time: its key is shown once, and the work folder may be an earlier one's.
+        name = f"bench-{len(list(work.glob('bench-*.conf')))}"
         conf = work / f"{name}.conf"
-        conf.unlink(missing_ok=True)
         self.adit("peer", "add", name, "--conf", conf, "--collections", "*", "--scopes", "search,read,browse,health,metrics")
         text = conf.read_text()
         self.host = re.search(r"^AllowedIPs = ([\d.]+)/", text, re.M).group(1)
@@ -257,6 +257,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each, turn by turn")
+    parser.add_argument("--skip-tunnel", action="store_true", help="search alone")
     parser.add_argument("--skip-large", action="store_true", help="without the 300 MB of text")
     options = parser.parse_args()
     rounds, seconds = (1, 3) if options.quick else (options.rounds, 6)
@@ -267,7 +268,7 @@ def main():
         for name, files, megabytes in corpora:
             work = top / name
             run(sys.executable, HERE / "corpus.py", work / "papers", files, megabytes, timeout=1200)
-            if name == "small":
+            if name == "small" and not options.skip_tunnel:
                 for mtu in (1420, 1280):
                     (work / "papers" / "bulkfile.txt").write_bytes(b"bulkfile: a line that fills a big file with text.\n" * (BIG_BYTES // 50))
                     tunnel_figures(work, mtu, rounds, seconds)
