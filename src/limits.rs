@@ -64,6 +64,16 @@ pub const TITLE_CHARS: usize = 300;
 pub const UNPACKED_BYTES: u64 = 96 << 20;
 /// Paragraph styles of a document that are looked at.
 pub const STYLES: usize = 10_000;
+/// How often a cell or a row that a spreadsheet repeats is written: it can repeat one a million times with a single word.
+pub const REPEATED_CELLS: usize = 32;
+/// Slides of one presentation that are read: more than anybody shows.
+pub const SLIDES: usize = 10_000;
+/// Sheets of one workbook that are read: more than anybody turns.
+pub const SHEETS: usize = 10_000;
+/// What is kept of one output of a notebook's cell, in bytes: longer ones are data that a program printed.
+pub const OUTPUT_BYTES: usize = 16 << 10;
+/// Parts that one part of a package refers to: a presentation of ten thousand slides.
+pub const RELATIONS: usize = 20_000;
 
 /// Open descriptors of a worker: its three, and a few that the runtime opens for a moment.
 pub const WORKER_DESCRIPTORS: u64 = 16;

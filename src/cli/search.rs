@@ -63,7 +63,8 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
 fn shown(hit: &Hit, style: Style) -> String {
     let file = style.file(&harmless(&format!("{}/{}", hit.collection, hit.path)).replace('\n', " "));
     let place = match (hit.place.page, hit.place.line) {
-        (Some(page), _) => format!(":p{page}"),
+        (Some(page), None) => format!(":{}{page}", if hit.format.part() == "page" { "p" } else { hit.format.part() }),
+        (Some(page), Some(line)) => format!(":{}{page}:{line}", hit.format.part()),
         (None, Some(line)) => format!(":{line}"),
         (None, None) => String::new(),
     };

@@ -83,12 +83,30 @@ impl Composer {
 
     /// The next piece begins a new line.
     pub(super) fn break_line(&mut self) {
-        self.pending = self.pending.max(Break::Line);
+        if !self.text().ends_with('\n') {
+            self.pending = self.pending.max(Break::Line);
+        }
     }
 
     /// The next piece begins a new paragraph.
     pub(super) fn break_paragraph(&mut self) {
-        self.pending = Break::Paragraph;
+        if !self.text().ends_with("\n\n") {
+            self.pending = Break::Paragraph;
+        }
+    }
+
+    /// Adds a paragraph.
+    pub(super) fn paragraph(&mut self, text: &str) {
+        self.break_paragraph();
+        self.push(text);
+        self.break_paragraph();
+    }
+
+    /// Adds an item of a list: a line of its own.
+    pub(super) fn item(&mut self, text: &str) {
+        self.break_line();
+        self.push(&format!("- {text}"));
+        self.break_line();
     }
 
     /// Adds a heading as a paragraph of its own; 1 is the topmost level.
@@ -129,7 +147,7 @@ impl Composer {
     /// Where each page begins, so far.
     pub(super) fn page_starts(&self) -> BTreeMap<u32, usize> {
         let page = |mark: &Mark| match mark.kind {
-            MarkKind::Page(number) => Some((number, mark.start)),
+            MarkKind::Page(number) | MarkKind::Part(number) => Some((number, mark.start)),
             MarkKind::Heading(_) => None,
         };
         self.marks.iter().filter_map(page).collect()
@@ -137,9 +155,18 @@ impl Composer {
 
     /// A page begins here.
     pub(super) fn page(&mut self, number: u32) {
+        self.mark(MarkKind::Page(number));
+    }
+
+    /// A slide, a sheet, a message begins here: the heading above does not reach into it.
+    pub(super) fn part(&mut self, number: u32) {
+        self.mark(MarkKind::Part(number));
+    }
+
+    fn mark(&mut self, kind: MarkKind) {
         self.break_paragraph();
         let start = self.begin();
-        self.marks.push(Mark { start, end: start, kind: MarkKind::Page(number) });
+        self.marks.push(Mark { start, end: start, kind });
     }
 
     /// Writes the break that is due now, so that what is marked next begins behind it.
@@ -156,11 +183,29 @@ impl Composer {
         self.pending = Break::None;
     }
 
+    /// The next piece is what stands in this row of a table: a line of the file, in the place of what begins there.
+    pub(super) fn row(&mut self, number: u32) {
+        self.break_line();
+        let start = self.begin();
+        match &mut self.lines {
+            Lines::Given(rows) => rows.push((start, number)),
+            lines => *lines = Lines::Given(vec![(start, number)]),
+        }
+    }
+
+    /// A document without a title of its own has that of its topmost heading.
+    pub(super) fn title_from_outline(&mut self) {
+        let extracted = &mut self.extracted;
+        if extracted.title.as_deref().is_none_or(|title| title.trim().is_empty()) {
+            extracted.title = extracted.outline.iter().min_by_key(|entry| entry.level).map(|entry| entry.title.clone());
+        }
+    }
+
     /// The document, divided into passages.
     pub(super) fn finish(mut self) -> Extracted {
         let extracted = &mut self.extracted;
         self.marks.sort_by_key(|mark| mark.start);
-        extracted.passages = divide(&extracted.text, &self.marks, self.lines);
+        extracted.passages = divide(&extracted.text, &self.marks, &self.lines);
         extracted.title = extracted.title.take().and_then(|title| tidy(&title));
         extracted.author = extracted.author.take().and_then(|author| tidy(&author));
         self.extracted

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::Composer;
 use super::encoding::decode;
-use super::{Extracted, Format, docx, html, language, markdown, pdf, rst};
+use super::{Extracted, Format, csv, docx, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx};
 
 /// What extraction may produce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +57,22 @@ pub fn extract(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<E
         Format::Html => html::extract(bytes, limits),
         Format::Pdf => pdf::extract(bytes, limits),
         Format::Docx => docx::extract(bytes, limits),
+        Format::Org => org::extract(bytes, limits),
+        Format::Csv => csv::extract(bytes, limits),
+        Format::Notebook => notebook::extract(bytes, limits),
+        Format::Odt | Format::Odp | Format::Ods => odf::extract(format, bytes, limits),
+        Format::Pptx => pptx::extract(bytes, limits),
+        Format::Xlsx => xlsx::extract(bytes, limits),
         Format::Xml => Ok(Composer::source(decode(bytes, xml_encoding(bytes)), limits.max_text).finish()),
-        Format::Text | Format::Code | Format::Json | Format::Csv => {
+        Format::Text | Format::Code | Format::Json | Format::Yaml => {
             Ok(Composer::source(decode(bytes, None), limits.max_text).finish())
         }
+        Format::Rtf | Format::Epub | Format::Email | Format::Mbox => Err(Refusal::Damaged("not read yet".into())),
     }?;
-    if matches!(format, Format::Markdown | Format::Text | Format::Rst | Format::Html | Format::Pdf | Format::Docx) {
+    if !matches!(
+        format,
+        Format::Code | Format::Json | Format::Yaml | Format::Csv | Format::Xml | Format::Xlsx | Format::Ods
+    ) {
         extracted.language = extracted.language.take().or_else(|| language::detect(&extracted.text, &limits.languages));
     }
     Ok(extracted)
@@ -97,7 +107,7 @@ mod tests {
     #[test]
     fn sources_keep_their_lines() {
         let source = "fn main() {\r\n    let größe = 1;\r\n}\r\n";
-        for format in [Format::Code, Format::Text, Format::Json, Format::Csv, Format::Xml] {
+        for format in [Format::Code, Format::Text, Format::Json, Format::Yaml, Format::Xml] {
             let extracted = extract(format, source.as_bytes(), &ExtractLimits::default()).unwrap();
             assert_eq!(extracted.text, source.replace('\r', ""));
             assert_eq!(extracted.passages[0].place.line, Some(1));

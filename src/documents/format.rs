@@ -2,6 +2,7 @@
 //! whatever they say, the parsers can only refuse.
 
 use super::Format;
+use super::content::{Content, content};
 
 /// How many bytes of a file are enough to tell.
 pub const HEAD_BYTES: usize = 8192;
@@ -25,27 +26,45 @@ pub fn detect(name: &str, head: &[u8]) -> Kind {
     }
     if head.is_empty() {
         return match claim {
-            Claim::Is(Format::Pdf | Format::Docx) => Kind::Refused("the file is empty"),
+            Claim::Is(format) if !format.is_text() => Kind::Refused("the file is empty"),
             Claim::Is(format) => Kind::Document(format),
             Claim::Other | Claim::Nothing => Kind::NoDocument,
         };
     }
     match (claim, content(head)) {
         (_, Content::Pdf) => Kind::Document(Format::Pdf),
-        (Claim::Is(Format::Docx), Content::Zip) => Kind::Document(Format::Docx),
-        (Claim::Is(Format::Docx), Content::Ole) => {
-            Kind::Refused("encrypted, or an old Word document under the name of a new one")
-        }
-        (_, Content::Zip | Content::Ole | Content::Rtf) => Kind::NoDocument,
-        (Claim::Is(Format::Pdf), _) => Kind::Refused("named as a PDF, but it is none"),
-        (Claim::Is(Format::Docx), _) => Kind::Refused("named as a Word document, but it is none"),
+        (_, Content::Rtf) => Kind::Document(Format::Rtf),
+        (_, Content::Zip(Some(format))) => Kind::Document(format),
+        (Claim::Is(format), Content::Zip(None)) if format.is_packed() => Kind::Document(format),
+        (Claim::Is(format), Content::Ole) if format.is_packed() => Kind::Refused(OLD_OR_ENCRYPTED),
+        (Claim::Is(format @ (Format::Odt | Format::Odp | Format::Ods)), Content::Xml) => Kind::Document(format),
+        (_, Content::Zip(_) | Content::Ole) => Kind::NoDocument,
+        // A message may hold anything behind its header.
+        (Claim::Is(format @ (Format::Email | Format::Mbox)), _) => Kind::Document(format),
+        (Claim::Is(format), _) if !format.is_text() => Kind::Refused(misnamed(format)),
         (Claim::Is(_), Content::Binary) => Kind::Refused("named as a text, but its content is binary"),
+        (Claim::Is(Format::Text) | Claim::Nothing, Content::Mbox) => Kind::Document(Format::Mbox),
         (_, Content::Binary) => Kind::NoDocument,
         (Claim::Is(Format::Text) | Claim::Nothing, Content::Html) => Kind::Document(Format::Html),
         (Claim::Is(format), _) => Kind::Document(format),
+        (_, Content::Email) => Kind::Document(Format::Email),
         (_, Content::Script) => Kind::Document(Format::Code),
         (_, Content::Xml) => Kind::Document(Format::Xml),
         (_, _) => Kind::Document(Format::Text),
+    }
+}
+
+const OLD_OR_ENCRYPTED: &str = "encrypted, or an old Office document under the name of a new one";
+
+fn misnamed(format: Format) -> &'static str {
+    match format {
+        Format::Pdf => "named as a PDF, but it is none",
+        Format::Docx => "named as a Word document, but it is none",
+        Format::Xlsx => "named as an Excel workbook, but it is none",
+        Format::Pptx => "named as a PowerPoint presentation, but it is none",
+        Format::Epub => "named as an EPUB book, but it is none",
+        Format::Rtf => "named as an RTF document, but it is none",
+        _ => "named as an OpenDocument file, but it is none",
     }
 }
 
@@ -73,7 +92,41 @@ impl Format {
             Format::Json => "json",
             Format::Csv => "csv",
             Format::Xml => "xml",
+            Format::Org => "org",
+            Format::Yaml => "yaml",
+            Format::Notebook => "notebook",
+            Format::Odt => "odt",
+            Format::Odp => "odp",
+            Format::Ods => "ods",
+            Format::Pptx => "pptx",
+            Format::Xlsx => "xlsx",
+            Format::Rtf => "rtf",
+            Format::Epub => "epub",
+            Format::Email => "email",
+            Format::Mbox => "mbox",
         }
+    }
+
+    /// What the numbered parts of such a document are called, where it has any: those that [`super::Place::page`] counts.
+    pub fn part(self) -> &'static str {
+        match self {
+            Format::Pptx | Format::Odp => "slide",
+            Format::Xlsx | Format::Ods => "sheet",
+            Format::Mbox => "message",
+            Format::Notebook => "cell",
+            _ => "page",
+        }
+    }
+
+    /// Whether it is a package of parts.
+    fn is_packed(self) -> bool {
+        use Format::*;
+        matches!(self, Docx | Odt | Odp | Ods | Pptx | Xlsx | Epub)
+    }
+
+    /// Whether any text will do: its parser refuses none.
+    fn is_text(self) -> bool {
+        !self.is_packed() && !matches!(self, Format::Pdf | Format::Rtf)
     }
 }
 
@@ -94,13 +147,23 @@ fn claim(path: &str) -> Claim {
     }
     let format = match extension {
         "md" | "markdown" | "mdown" | "mkd" | "mdx" | "qmd" | "rmd" => Format::Markdown,
-        "txt" | "text" | "log" | "org" | "adoc" | "asciidoc" | "tex" | "bib" | "srt" | "vtt" | "nfo" | "me" | "asc"
-        | "conf" | "cfg" | "ini" | "properties" | "yaml" | "yml" | "toml" | "diff" | "patch" | "textile" | "wiki" => {
-            Format::Text
-        }
+        "txt" | "text" | "log" | "adoc" | "asciidoc" | "tex" | "bib" | "srt" | "vtt" | "nfo" | "me" | "asc"
+        | "conf" | "cfg" | "ini" | "properties" | "toml" | "diff" | "patch" | "textile" | "wiki" => Format::Text,
         "rst" | "rest" => Format::Rst,
         "html" | "htm" | "xhtml" | "shtml" => Format::Html,
+        "org" => Format::Org,
+        "yaml" | "yml" => Format::Yaml,
+        "ipynb" => Format::Notebook,
         "pdf" => Format::Pdf,
+        "odt" | "ott" | "fodt" => Format::Odt,
+        "odp" | "otp" | "fodp" => Format::Odp,
+        "ods" | "ots" | "fods" => Format::Ods,
+        "pptx" | "pptm" | "ppsx" | "ppsm" | "potx" | "potm" => Format::Pptx,
+        "xlsx" | "xlsm" | "xltx" | "xltm" => Format::Xlsx,
+        "rtf" => Format::Rtf,
+        "epub" => Format::Epub,
+        "eml" => Format::Email,
+        "mbox" | "mbx" => Format::Mbox,
         "docx" | "docm" | "dotx" | "dotm" => Format::Docx,
         "json" | "jsonl" | "ndjson" | "json5" | "geojson" => Format::Json,
         "csv" | "tsv" | "tab" => Format::Csv,
@@ -142,73 +205,9 @@ const OTHER: &[&str] = &[
     "rar", "tar", "lz4", "deb", "rpm", "apk", "jar", "war", "whl", "iso", "img", "dmg", "vmdk", "qcow2", "exe", "dll",
     "so", "dylib", "a", "o", "obj", "lib", "class", "pyc", "pyo", "wasm", "bin", "dat", "db", "sqlite", "sqlite3",
     "mdb", "ttf", "otf", "woff", "woff2", "eot", "blend", "stl", "fbx", "glb", "gltf", "dwg", "parquet", "npy", "npz",
-    "pkl", "h5", "lock", "torrent", "kdbx", "gpg", "pgp", "p12", "pfx", "key", "pem", "doc", "xls", "ppt", "odt",
-    "ods", "odp", "rtf", "epub", "pptx", "xlsx", "eml", "mbox", "msg", "ipynb", "mobi", "azw3", "djvu", "ps", "eps",
-    "min.js", "map",
+    "pkl", "h5", "lock", "torrent", "kdbx", "gpg", "pgp", "p12", "pfx", "key", "pem", "ppt", "msg", "msf", "mobi",
+    "azw3", "djvu", "ps", "eps", "min.js", "map",
 ];
-
-/// What the bytes say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
-    Pdf,
-    Zip,
-    Ole,
-    Rtf,
-    Html,
-    Xml,
-    Script,
-    Text,
-    Binary,
-}
-
-/// A PDF's header may stand behind junk, but within the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
-const PDF_HEADER_WITHIN: usize = 1024;
-
-/// Where a PDF begins in these bytes, if it is one.
-pub(super) fn pdf_start(bytes: &[u8]) -> Option<usize> {
-    let window = &bytes[..bytes.len().min(PDF_HEADER_WITHIN + 5)];
-    window.windows(5).position(|five| five == b"%PDF-")
-}
-
-fn content(head: &[u8]) -> Content {
-    const OLE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return Content::Zip;
-    }
-    if head.starts_with(OLE) {
-        return Content::Ole;
-    }
-    if head.starts_with(b"{\\rtf") {
-        return Content::Rtf;
-    }
-    match pdf_start(head) {
-        // A text about PDFs quotes the header inside a line; a PDF behind junk is binary.
-        Some(start) if start == 0 || is_binary(head) => return Content::Pdf,
-        _ => {}
-    }
-    if is_binary(head) {
-        return Content::Binary;
-    }
-    let start = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    let start = start[..start.len().min(64)].to_ascii_lowercase();
-    if start.starts_with(b"<!doctype html") || start.starts_with(b"<html") {
-        Content::Html
-    } else if start.starts_with(b"<?xml") {
-        Content::Xml
-    } else if start.starts_with(b"#!") {
-        Content::Script
-    } else {
-        Content::Text
-    }
-}
-
-fn is_binary(head: &[u8]) -> bool {
-    if super::encoding::is_utf16(head) {
-        return false;
-    }
-    let control = |byte: &&u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
-    head.contains(&0) || head.iter().filter(control).count() * 20 > head.len()
-}
 
 #[cfg(test)]
 mod tests {
@@ -220,6 +219,7 @@ mod tests {
         let doc = Kind::Document;
         let utf16: Vec<u8> =
             [0xff, 0xfe].into_iter().chain("Grüße".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let odf = |kind: &str| [b"PK\x03\x04".as_slice(), &[0; 26], b"mimetype", kind.as_bytes(), b"PK"].concat();
         let cases: &[(&str, &[u8], Kind)] = &[
             ("a/notes.md", b"# Notes", doc(Markdown)),
             ("A.PDF", b"%PDF-1.7\n\x00", doc(Pdf)),
@@ -239,6 +239,23 @@ mod tests {
             ("feed", b"<?xml version='1.0'?>", doc(Xml)),
             ("photo.jpg", b"plain words", Kind::NoDocument),
             ("empty.txt", b"", doc(Text)),
+            ("old.doc", b"{\\rtf1 text}", doc(Rtf)),
+            ("old.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::NoDocument),
+            ("new.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Kind::Refused(OLD_OR_ENCRYPTED)),
+            ("letter.docx", &odf("application/vnd.oasis.opendocument.text"), doc(Odt)),
+            ("book", &odf("application/epub+zip"), doc(Epub)),
+            ("drawing.odg", &odf("application/vnd.oasis.opendocument.graphics"), Kind::NoDocument),
+            ("slides.pptx", b"PK\x03\x04", doc(Pptx)),
+            ("slides.pptx", b"text", Kind::Refused("named as a PowerPoint presentation, but it is none")),
+            ("flat.fodt", b"<?xml version='1.0'?><office:document>", doc(Odt)),
+            ("flat.fodt", b"text", Kind::Refused("named as an OpenDocument file, but it is none")),
+            ("a.eml", b"Subject: x\n\n\0\0\0", doc(Email)),
+            ("Inbox", b"From - Mon Jan  1 10:00:00 2024\r\nReceived: x", doc(Mbox)),
+            ("notes", b"From here on\nit is better", doc(Text)),
+            ("1700000000.M1P2.host:2,S", b"Return-Path: <a@b.c>\nSubject: x\n\nHi", doc(Email)),
+            ("notes.yml", b"a: b", doc(Yaml)),
+            ("notes.org", b"* A", doc(Org)),
+            ("empty.epub", b"", Kind::Refused("the file is empty")),
             ("empty.pdf", b"", Kind::Refused("the file is empty")),
             ("empty", b"", Kind::NoDocument),
             ("Makefile", b"all:", doc(Code)),

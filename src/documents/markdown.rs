@@ -30,12 +30,20 @@ struct Outline {
     date: Option<String>,
 }
 
+/// A heading in a text.
 #[derive(Debug)]
-struct Heading {
-    level: u8,
-    title: String,
-    start: usize,
-    end: usize,
+pub(super) struct Heading {
+    pub(super) level: u8,
+    pub(super) title: String,
+    /// First byte.
+    pub(super) start: usize,
+    /// One past the last.
+    pub(super) end: usize,
+}
+
+/// The headings of a text in Markdown.
+pub(super) fn headings(text: &str) -> Vec<Heading> {
+    read_outline(text).headings
 }
 
 fn read_outline(text: &str) -> Outline {

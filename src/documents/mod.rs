@@ -4,6 +4,8 @@
 mod beneath;
 mod compose;
 mod confine;
+mod content;
+mod csv;
 mod docx;
 mod encoding;
 mod extract;
@@ -12,12 +14,20 @@ pub mod frame;
 mod html;
 mod language;
 mod markdown;
+mod notebook;
+mod odf;
+mod org;
+mod package;
 mod passages;
 mod pdf;
+mod pptx;
+mod row;
 mod rst;
+mod slide;
 mod visible;
 mod walk;
 pub mod worker;
+mod xlsx;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +51,7 @@ pub struct Extracted {
     pub created: Option<jiff::Timestamp>,
     /// Language as ISO 639-3, where the text is long enough to tell.
     pub language: Option<String>,
-    /// How many pages it has.
+    /// How many pages (slides, sheets, messages, cells) it has.
     pub pages: Option<u32>,
     /// Pages without any text: scans.
     pub empty_pages: u32,
@@ -82,13 +92,13 @@ pub struct Passage {
 /// Where in a document something stands; each part only where the format has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// Page, counted from 1.
+    /// Page, counted from 1; in other formats slide, sheet, message or cell: [`Format::part`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub page: Option<u32>,
     /// The innermost heading above it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heading: Option<String>,
-    /// Line, counted from 1.
+    /// Line, counted from 1; in a sheet, row.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u32>,
 }
@@ -108,6 +118,20 @@ pub enum Format {
     Json,
     Csv,
     Xml,
+    Org,
+    Yaml,
+    Notebook,
+    Odt,
+    Odp,
+    Ods,
+    Pptx,
+    Xlsx,
+    Rtf,
+    Epub,
+    /// One message, with its attachments.
+    Email,
+    /// A mailbox: messages one after the other.
+    Mbox,
 }
 
 /// What a walk saw of a file: enough to know that it is the same as before.

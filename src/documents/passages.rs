@@ -16,28 +16,47 @@ pub(super) struct Mark {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum MarkKind {
     Page(u32),
+    /// A page that is a thing of its own, as a slide: the heading above does not reach into it.
+    Part(u32),
     Heading(String),
 }
 
-/// Whether the lines of a text are those of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which lines of the file the lines of a text are.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Lines {
+    /// The same.
     Counted,
+    /// From a byte of the text on, the line of this number, as far as the lines are known at all; in order.
+    Given(Vec<(usize, u32)>),
     Unknown,
+}
+
+impl Lines {
+    /// The line that a passage begins with, if it comes behind `counted` line ends.
+    fn of(&self, passage: std::ops::Range<usize>, counted: u32) -> Option<u32> {
+        match self {
+            Lines::Counted => Some(counted + 1),
+            Lines::Unknown => None,
+            Lines::Given(given) => {
+                let first = given.partition_point(|(start, _)| *start < passage.start);
+                given.get(first).filter(|(start, _)| *start < passage.end).map(|(_, line)| *line)
+            }
+        }
+    }
 }
 
 /// Divides a text at its marks (in the order of their starts), and what is long at paragraphs, lines or sentences. The passages
 /// in order are the text, without gap or overlap.
-pub(super) fn divide(text: &str, marks: &[Mark], lines: Lines) -> Vec<Passage> {
+pub(super) fn divide(text: &str, marks: &[Mark], lines: &Lines) -> Vec<Passage> {
     let mut passages = Vec::new();
-    let mut line = (lines == Lines::Counted).then_some(1);
+    let mut counted = 0;
     for section in sections(text, marks) {
         let mut start = section.start;
         while start < section.end {
             let end = cut(text, start, section.end);
+            let line = lines.of(start..end, counted);
             passages.push(Passage { start, end, place: Place { line, ..section.place.clone() } });
-            let newlines = text[start..end].bytes().filter(|byte| *byte == b'\n').count();
-            line = line.map(|line| line + newlines as u32);
+            counted += text[start..end].bytes().filter(|byte| *byte == b'\n').count() as u32;
             start = end;
         }
     }
@@ -63,9 +82,10 @@ fn sections(text: &str, marks: &[Mark]) -> Vec<Section> {
         let has_body = !text[body_start.min(start)..start].trim().is_empty();
         let place = match &mark.kind {
             MarkKind::Page(number) => Place { page: Some(*number), ..current.place.clone() },
+            MarkKind::Part(number) => Place { page: Some(*number), ..Place::default() },
             MarkKind::Heading(title) => Place { heading: Some(title.clone()), ..current.place.clone() },
         };
-        let is_page = matches!(mark.kind, MarkKind::Page(_));
+        let is_page = matches!(mark.kind, MarkKind::Page(_) | MarkKind::Part(_));
         let turns_page = is_page && current.place.page.is_some();
         if start == current.start || !(has_body || turns_page) {
             current.place = place;
@@ -126,7 +146,7 @@ mod tests {
     fn headings_without_text_between_them_begin_one_passage() {
         let text = "Title\n\nFirst\n\nSome words.\n\nSecond\n\nMore words.";
         let marks = ["Title", "First", "Second"].map(|title| heading(text, title));
-        let passages = divide(text, &marks, Lines::Counted);
+        let passages = divide(text, &marks, &Lines::Counted);
         check_tiling(text, &passages);
         let places: Vec<_> = passages.iter().map(|p| (p.place.heading.as_deref(), p.place.line)).collect();
         assert_eq!(places, [(Some("First"), Some(1)), (Some("Second"), Some(7))]);
@@ -140,11 +160,20 @@ mod tests {
             Mark { start, end: start, kind: MarkKind::Page(number) }
         };
         let marks = [page(1, "preface"), heading(text, "Chapter"), page(2, "second"), page(3, "third")];
-        let passages = divide(text, &marks, Lines::Unknown);
+        let passages = divide(text, &marks, &Lines::Unknown);
         check_tiling(text, &passages);
         let places: Vec<_> = passages.iter().map(|p| (p.place.page, p.place.heading.as_deref())).collect();
         let chapter = Some("Chapter");
         assert_eq!(places, [(Some(1), None), (Some(1), chapter), (Some(2), chapter), (Some(3), chapter)]);
+    }
+
+    #[test]
+    fn a_slide_does_not_stand_below_the_title_of_the_one_before() {
+        let text = "Title\n\nwords\n\nno title here";
+        let part = |number, start| Mark { start, end: start, kind: MarkKind::Part(number) };
+        let passages = divide(text, &[part(1, 0), heading(text, "Title"), part(2, 14)], &Lines::Unknown);
+        let places: Vec<_> = passages.iter().map(|p| (p.place.page, p.place.heading.as_deref())).collect();
+        assert_eq!(places, [(Some(1), Some("Title")), (Some(2), None)]);
     }
 
     #[test]
@@ -153,7 +182,7 @@ mod tests {
         let lines = "one line after the other\n".repeat(2000);
         let sentences = "Words and words. ".repeat(2000);
         for (text, ends) in [(&paragraphs, "\n\n"), (&lines, "\n"), (&sentences, ". ")] {
-            let passages = divide(text, &[], Lines::Counted);
+            let passages = divide(text, &[], &Lines::Counted);
             check_tiling(text, &passages);
             assert!(passages.len() > 5);
             for passage in &passages {
@@ -162,18 +191,29 @@ mod tests {
             }
         }
         for text in ["é".repeat(10_000), "語".repeat(10_000), "\n".repeat(10_000), "x".repeat(10_000)] {
-            check_tiling(&text, &divide(&text, &[], Lines::Counted));
+            check_tiling(&text, &divide(&text, &[], &Lines::Counted));
         }
-        assert_eq!(divide("", &[], Lines::Counted), []);
+        assert_eq!(divide("", &[], &Lines::Counted), []);
     }
 
     #[test]
     fn the_line_is_that_of_the_first_byte() {
         let text = "one line after the other\n".repeat(2000);
-        for passage in divide(&text, &[], Lines::Counted) {
+        for passage in divide(&text, &[], &Lines::Counted) {
             let before = text[..passage.start].matches('\n').count() as u32;
             assert_eq!(passage.place.line, Some(before + 1));
         }
+    }
+
+    #[test]
+    fn rows_are_found_by_the_number_that_they_have_in_the_file() {
+        let text = "one | two three four\n".repeat(1000);
+        let rows = (0..1000).map(|n| (21 * n, 10 * n as u32 + 5)).collect();
+        for passage in divide(&text, &[], &Lines::Given(rows)) {
+            assert_eq!(passage.place.line, Some(passage.start as u32 / 21 * 10 + 5));
+        }
+        let before = divide("title", &[], &Lines::Given(vec![(10, 1)]));
+        assert_eq!(before[0].place.line, None);
     }
 
     #[test]
@@ -182,7 +222,7 @@ mod tests {
         let text = "h\nb\n".repeat(count);
         let marks: Vec<Mark> =
             (0..count).map(|n| Mark { start: 4 * n, end: 4 * n + 1, kind: MarkKind::Heading("h".into()) }).collect();
-        let passages = divide(&text, &marks, Lines::Counted);
+        let passages = divide(&text, &marks, &Lines::Counted);
         check_tiling(&text, &passages);
         assert!(passages.len() <= PASSAGES);
     }

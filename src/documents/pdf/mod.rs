@@ -10,8 +10,8 @@ use unpdf::{Block, ErrorMode, Page, PageSelection, PageStreamOptions, ParseEvent
 use self::bookmarks::{Bookmarks, Sighting};
 use super::Extracted;
 use super::compose::{Composer, tidy};
+use super::content::pdf_start;
 use super::extract::{ExtractLimits, Refusal};
-use super::format::pdf_start;
 
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, Refusal> {
     let parser = open(bytes)?;

@@ -9,7 +9,7 @@ use super::Main;
 use super::frame::Search;
 use super::html::{Html, query};
 use super::marks::Marks;
-use super::results::{day, text};
+use super::results::{day, part, text};
 use crate::access::Action;
 use crate::mcp::Arguments;
 
@@ -122,11 +122,8 @@ fn facts(html: &mut Html, document: &Value) {
         .raw("</span> <span class=\"path\">");
     html.text(text(document, "collection")).raw(" / ").text(text(document, "path")).raw("</span>");
     if let Some(pages) = document["pages"].as_u64() {
-        html.raw(" <span class=\"where\">").number(pages).raw(if pages == 1 {
-            " page</span>"
-        } else {
-            " pages</span>"
-        });
+        html.raw(" <span class=\"where\">").number(pages).raw(" ").text(part(document));
+        html.raw(if pages == 1 { "</span>" } else { "s</span>" });
     }
     if let Some(author) = document["author"].as_str() {
         html.raw(" <span class=\"where\">").text(author).raw("</span>");

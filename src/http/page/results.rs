@@ -1,5 +1,6 @@
 //! What was found: hits with their place and their words, and where to go on.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::answer::Question;
@@ -8,6 +9,7 @@ use super::super::{Appliance, tools};
 use super::Main;
 use super::frame::Search;
 use super::html::{Html, query};
+use crate::documents::Format;
 use crate::mcp::Arguments;
 use crate::mcp::tools::NOTHING_FOUND;
 
@@ -94,7 +96,7 @@ fn hit(html: &mut Html, search: &Search, result: &Value) {
     html.raw("</span> <span class=\"path\">").text(text(result, "collection")).raw(" / ").text(text(result, "path"));
     html.raw("</span>");
     if let Some(page) = result["page"].as_u64() {
-        html.raw(" <span class=\"where\">page ").number(page).raw("</span>");
+        html.raw(" <span class=\"where\">").text(part(result)).raw(" ").number(page).raw("</span>");
     }
     match (result["heading"].as_str(), result["line"].as_u64()) {
         (Some(heading), _) => html.raw(" <span class=\"where\">").text(heading).raw("</span>"),
@@ -108,6 +110,11 @@ fn hit(html: &mut Html, search: &Search, result: &Value) {
     html.raw("</p><p class=\"snippet\">");
     snippet(html, text(result, "snippet"), &result["highlights"]);
     html.raw("</p></article></li>");
+}
+
+/// What the numbered parts of a document of this type are called.
+pub(super) fn part(document: &Value) -> &'static str {
+    Format::deserialize(&document["type"]).map_or("page", Format::part)
 }
 
 /// The snippet with its hits marked. Ranges that don't fit are left out.

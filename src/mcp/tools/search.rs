@@ -23,7 +23,10 @@ const HIT_CHARS: usize = 450;
 pub const NOTHING_FOUND: &str = "Nothing found. Try fewer or other words, fuzzy: true, or no filters.";
 
 /// The names that `type` takes, as they stand in answers.
-pub const TYPES: &[&str] = &["markdown", "text", "rst", "html", "pdf", "docx", "code", "json", "csv", "xml"];
+pub const TYPES: &[&str] = &[
+    "markdown", "text", "rst", "org", "html", "pdf", "docx", "odt", "rtf", "epub", "pptx", "odp", "xlsx", "ods", "csv",
+    "json", "yaml", "xml", "email", "mbox", "notebook", "code",
+];
 
 pub(super) struct Search;
 

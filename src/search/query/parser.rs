@@ -202,14 +202,23 @@ impl Parser {
 
 /// The formats that people call by this name, where it isn't simply how file names end.
 fn formats(name: &str) -> Option<Vec<Format>> {
+    use Format::*;
     let canonical = match name {
+        "mail" => return Some(vec![Email, Mbox]),
+        "presentation" | "slides" => return Some(vec![Pptx, Odp]),
+        "spreadsheet" | "table" => return Some(vec![Xlsx, Ods, Csv]),
+        "book" | "ebook" => "epub",
+        "excel" => "xlsx",
+        "powerpoint" => "pptx",
+        "tsv" => "csv",
+        "ipynb" => "notebook",
         "md" => "markdown",
         "txt" => "text",
         "htm" | "xhtml" => "html",
         "word" => "docx",
         "source" | "program" => "code",
         "yml" => "yaml",
-        "mail" | "eml" => "email",
+        "eml" => "email",
         name => name,
     };
     let deserializer: StrDeserializer<'_, Error> = canonical.into_deserializer();
