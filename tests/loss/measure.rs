@@ -28,9 +28,6 @@ const PAUSE_SPREAD_MILLIS: u64 = 500;
 
 const FETCHED_BYTES: u64 = 1_000_000;
 
-const ENDLESS: Plan = Plan { write: u64::MAX, then_shut_down: false, deaf: false, answers: None };
-const SILENT: Plan = Plan { write: 0, ..ENDLESS };
-
 /// Who sends in bulk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -48,8 +45,8 @@ pub enum Sharing {
 /// Bits per second of one bulk stream over so long a time, as its reader counts them.
 pub fn bulk(conditions: Conditions, direction: Direction, time: Duration, seed: u64) -> f64 {
     let (server, client, reader) = match direction {
-        Direction::Down => (ENDLESS, SILENT, Side::Client),
-        Direction::Up => (SILENT, ENDLESS, Side::Server),
+        Direction::Down => (Plan::ENDLESS, Plan::SILENT, Side::Client),
+        Direction::Up => (Plan::SILENT, Plan::ENDLESS, Side::Server),
     };
     let mut network = Network::new(conditions, MTU_BYTES, seed);
     let pair = network.add_pair(server);
@@ -68,14 +65,14 @@ fn bits_per_second(bytes: u64, time: Duration) -> f64 {
 /// Bits per second of two bulk downloads side by side.
 pub fn two(conditions: Conditions, sharing: Sharing, seed: u64) -> [f64; 2] {
     let mut network = Network::new(conditions, MTU_BYTES, seed);
-    let first = network.add_pair(ENDLESS);
+    let first = network.add_pair(Plan::ENDLESS);
     let (second, number) = match sharing {
         Sharing::Stack => (first, 1),
-        Sharing::Bottleneck => (network.add_pair(ENDLESS), 0),
+        Sharing::Bottleneck => (network.add_pair(Plan::ENDLESS), 0),
     };
-    network.connect(first, SILENT);
+    network.connect(first, Plan::SILENT);
     network.run_for(HEAD_START);
-    network.connect(second, SILENT);
+    network.connect(second, Plan::SILENT);
     let connected = |network: &mut Network| network.pairs[second].server.streams.len() > number;
     assert!(network.run_until(PATIENCE, connected), "never connected");
     network.run_for(SETTLING);
@@ -99,9 +96,9 @@ pub fn jain(shares: &[f64]) -> f64 {
 pub fn fetch(conditions: Conditions, seed: u64) -> Duration {
     let exchange = Exchange { request_bytes: REQUEST_BYTES, answer_bytes: FETCHED_BYTES };
     let mut network = Network::new(conditions, MTU_BYTES, seed);
-    let pair = network.add_pair(Plan { answers: Some(exchange), ..SILENT });
+    let pair = network.add_pair(Plan { answers: Some(exchange), ..Plan::SILENT });
     let start = network.now;
-    let number = network.connect(pair, Plan { write: REQUEST_BYTES, ..SILENT });
+    let number = network.connect(pair, Plan { write: REQUEST_BYTES, ..Plan::SILENT });
     let done = |network: &mut Network| is_over(&network.pairs[pair].client.streams[number], FETCHED_BYTES);
     match network.run_until(PATIENCE, done) && network.pairs[pair].client.streams[number].failure.is_none() {
         true => network.now - start,
@@ -113,8 +110,8 @@ pub fn fetch(conditions: Conditions, seed: u64) -> Duration {
 pub fn silences(conditions: Conditions, seed: u64) -> Vec<Duration> {
     let exchange = Exchange { request_bytes: REQUEST_BYTES, answer_bytes: ANSWER_BYTES };
     let mut network = Network::new(conditions, MTU_BYTES, seed);
-    let pair = network.add_pair(Plan { answers: Some(exchange), ..SILENT });
-    let number = network.connect(pair, SILENT);
+    let pair = network.add_pair(Plan { answers: Some(exchange), ..Plan::SILENT });
+    let number = network.connect(pair, Plan::SILENT);
     let mut chance = Chance::new(seed);
     let mut silences = Vec::new();
     for answer in 1..=(WARM_UP_ANSWERS + ANSWERS) as u64 {

@@ -5,10 +5,11 @@
 pub mod chance;
 pub mod path;
 pub mod stream;
+pub mod tap;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -17,12 +18,13 @@ use adit::stack::{Budget, Stack, StackConfig};
 
 use path::{Conditions, Path};
 use stream::{Plan, Stream};
+use tap::{Fate, Segment, Tap};
 
 /// Packets at one instant beyond which a stack is taken to turn in a circle.
 const PACKETS_AT_ONCE: usize = 100_000;
 
 /// Which end of a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     Server,
     Client,
@@ -73,7 +75,11 @@ struct Flight {
 pub struct Network {
     pub now: Instant,
     pub pairs: Vec<Pair>,
-    mtu: usize,
+    /// Inner MTU of servers and of clients, in bytes.
+    mtus: [usize; 2],
+    /// Where clients connect to: servers have an address of each family.
+    pub server: IpAddr,
+    tap: Option<Tap>,
     /// To the client, and to the server.
     down: Path,
     up: Path,
@@ -92,7 +98,9 @@ impl Network {
         Network {
             now,
             pairs: vec![],
-            mtu,
+            mtus: [mtu; 2],
+            server: [10, 0, 0, 1].into(),
+            tap: None,
             down: Path::new(now, conditions, seed * 2),
             up: Path::new(now, conditions, seed * 2 + 1),
             flying: BinaryHeap::new(),
@@ -103,19 +111,38 @@ impl Network {
         }
     }
 
+    /// A network whose clients have another MTU than its servers.
+    pub fn with_client_mtu(mut self, mtu: usize) -> Network {
+        self.mtus[1] = mtu;
+        self.out.resize(self.mtus[0].max(mtu), 0);
+        self
+    }
+
+    /// A network in which segments are read as they pass, from the first on.
+    pub fn with_tap(mut self) -> Network {
+        self.tap = Some(Tap::new());
+        self
+    }
+
+    /// From now on this decides about every segment.
+    pub fn meddle(&mut self, rule: impl FnMut(&Segment) -> Fate + 'static) {
+        self.tap.as_mut().expect("a network with a tap").rule = Box::new(rule);
+    }
+
     /// One more server and client; the server does `plan` with each connection.
     pub fn add_pair(&mut self, plan: Plan) -> usize {
         let seed = self.pairs.len() as u64 * 2;
         let server = Host { stack: self.stack(1, Some(80), seed), streams: vec![], plan };
-        let client = Host { stack: self.stack(2, None, seed + 1), streams: vec![], plan: Plan::default() };
+        let client = Host { stack: self.stack(2, None, seed + 1), streams: vec![], plan: Plan::SILENT };
         self.pairs.push(Pair { server, client });
         self.pairs.len() - 1
     }
 
     fn stack(&self, host: u8, accept_port: Option<u16>, seed: u64) -> Stack {
+        let second = IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(host)]);
         let config = StackConfig {
-            addresses: vec![[10, 0, 0, host].into()],
-            mtu: self.mtu,
+            addresses: vec![[10, 0, 0, host].into(), second],
+            mtu: self.mtus[usize::from(host - 1)],
             accept_port,
             connections: 64,
             half_open: 16,
@@ -127,7 +154,7 @@ impl Network {
 
     /// A connection from a pair's client, which does `plan` with it. Says its number among the client's streams.
     pub fn connect(&mut self, pair: usize, plan: Plan) -> usize {
-        let server = SocketAddr::from(([10, 0, 0, 1], 80));
+        let server = SocketAddr::new(self.server, 80);
         let client = &mut self.pairs[pair].client;
         let (id, _) = client.stack.connect(self.now, server).expect("a port and buffers");
         client.streams.push(Stream::new(self.now, id, plan));
@@ -144,6 +171,22 @@ impl Network {
         stream.wake();
         debug_assert!(stream.heard <= now);
         self.serve(pair, side);
+    }
+
+    /// Lets go of a stream, as a program does that drops it.
+    pub fn release(&mut self, pair: usize, side: Side, stream: usize) {
+        let host = self.pairs[pair].host(side);
+        let id = host.streams[stream].id;
+        host.stack.release(id);
+        self.serve(pair, side);
+    }
+
+    /// A stream, to be looked at.
+    pub fn stream(&self, pair: usize, side: Side, stream: usize) -> &Stream {
+        match side {
+            Side::Server => &self.pairs[pair].server.streams[stream],
+            Side::Client => &self.pairs[pair].client.streams[stream],
+        }
     }
 
     /// Goes on for so long.
@@ -225,16 +268,26 @@ impl Network {
 
     /// Puts what was just written on its way.
     fn send(&mut self, pair: usize, from: Side, length: usize) {
+        let packet = &self.out[..length];
+        let fate = self.tap.as_mut().map_or(Fate::Arrives, |tap| tap.decide(pair, from, packet));
+        let (copies, late) = match fate {
+            Fate::IsLost => return,
+            Fate::Arrives => (1, Duration::ZERO),
+            Fate::IsLate(late) => (1, late),
+            Fate::ArrivesTwice => (2, Duration::ZERO),
+        };
         let path = match from {
             Side::Server => &mut self.down,
             Side::Client => &mut self.up,
         };
-        if let Some(at) = path.send(self.now, length) {
+        let Some(at) = path.send(self.now, length) else { return };
+        for _ in 0..copies {
             let mut packet = self.spent.pop().unwrap_or_default();
             packet.clear();
             packet.extend_from_slice(&self.out[..length]);
             self.serial += 1;
-            self.flying.push(Reverse(Flight { at, serial: self.serial, pair, to: from.other(), packet }));
+            let flight = Flight { at: at + late, serial: self.serial, pair, to: from.other(), packet };
+            self.flying.push(Reverse(flight));
         }
     }
 }

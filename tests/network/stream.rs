@@ -46,16 +46,23 @@ pub struct Exchange {
 }
 
 /// How an end behaves.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// Bytes to be written in all, so far.
     pub write: u64,
-    /// Whether the direction is ended after them.
+    /// Bytes to be read in all, so far.
+    pub read: u64,
+    /// Whether our direction is ended after what is to be written.
     pub then_shut_down: bool,
-    /// Whether nothing is read.
-    pub deaf: bool,
     /// Adds to what is to be written.
     pub answers: Option<Exchange>,
+}
+
+impl Plan {
+    /// Reads what comes, and writes nothing of its own accord.
+    pub const SILENT: Plan = Plan { write: 0, read: u64::MAX, then_shut_down: false, answers: None };
+    /// Writes for ever.
+    pub const ENDLESS: Plan = Plan { write: u64::MAX, ..Plan::SILENT };
 }
 
 #[derive(Debug)]
@@ -112,16 +119,15 @@ impl Stream {
         if !self.signal.0.swap(false, Ordering::Relaxed) {
             return;
         }
-        if !self.plan.deaf {
-            self.read_all(now, stack);
-        }
+        self.read_all(now, stack);
         self.write_all(stack);
     }
 
     fn read_all(&mut self, now: Instant, stack: &mut Stack) {
         let mut buffer = [0; READ_BYTES];
-        while self.ended.is_none() && self.failure.is_none() {
-            match stack.poll_read(self.id, &mut Context::from_waker(&self.waker), &mut buffer) {
+        while self.ended.is_none() && self.failure.is_none() && self.read < self.plan.read {
+            let length = (self.plan.read - self.read).min(READ_BYTES as u64) as usize;
+            match stack.poll_read(self.id, &mut Context::from_waker(&self.waker), &mut buffer[..length]) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(0)) => self.ended = Some(now),
                 Poll::Ready(Err(failure)) => self.failure = Some(failure.kind()),
