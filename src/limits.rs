@@ -72,6 +72,8 @@ pub const SLIDES: usize = 10_000;
 pub const SHEETS: usize = 10_000;
 /// What is kept of one output of a notebook's cell, in bytes: longer ones are data that a program printed.
 pub const OUTPUT_BYTES: usize = 16 << 10;
+/// Files of one book that are known: more than any has chapters.
+pub const BOOK_FILES: usize = 20_000;
 /// Parts that one part of a package refers to: a presentation of ten thousand slides.
 pub const RELATIONS: usize = 20_000;
 

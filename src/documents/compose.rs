@@ -119,6 +119,20 @@ impl Composer {
         self.break_paragraph();
     }
 
+    /// A chapter begins here, whose title may or may not follow as text.
+    pub(super) fn chapter(&mut self, level: u8, title: &str) {
+        self.break_paragraph();
+        let start = self.begin();
+        self.place(title, start);
+        self.mark_outline(level, title, None, start);
+    }
+
+    /// What follows from `start` on stands below this heading, which is no entry of the outline.
+    pub(super) fn place(&mut self, heading: &str, start: usize) {
+        let Some(heading) = tidy(heading) else { return };
+        self.marks.push(Mark { start, end: start, kind: MarkKind::Heading(heading) });
+    }
+
     /// Notes a heading that stands in the text already, from `start` to `end`. Headings come in the order of the text.
     pub(super) fn mark_heading(&mut self, level: u8, title: &str, page: Option<u32>, start: usize, end: usize) {
         let Some(title) = tidy(title) else { return };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::Composer;
 use super::encoding::decode;
-use super::{Extracted, Format, csv, docx, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx};
+use super::{Extracted, Format, csv, docx, epub, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx};
 
 /// What extraction may produce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,7 @@ pub fn extract(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<E
         Format::Org => org::extract(bytes, limits),
         Format::Csv => csv::extract(bytes, limits),
         Format::Notebook => notebook::extract(bytes, limits),
+        Format::Epub => epub::extract(bytes, limits),
         Format::Odt | Format::Odp | Format::Ods => odf::extract(format, bytes, limits),
         Format::Pptx => pptx::extract(bytes, limits),
         Format::Xlsx => xlsx::extract(bytes, limits),
@@ -67,7 +68,7 @@ pub fn extract(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<E
         Format::Text | Format::Code | Format::Json | Format::Yaml => {
             Ok(Composer::source(decode(bytes, None), limits.max_text).finish())
         }
-        Format::Rtf | Format::Epub | Format::Email | Format::Mbox => Err(Refusal::Damaged("not read yet".into())),
+        Format::Rtf | Format::Email | Format::Mbox => Err(Refusal::Damaged("not read yet".into())),
     }?;
     if !matches!(
         format,

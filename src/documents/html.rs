@@ -1,9 +1,11 @@
 //! HTML: what a reader of the page would read, block by block; `<h1>` to `<h6>` are the outline.
 
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use std::collections::HashMap;
+
+use html5gum::{DefaultEmitter, StartTag, State, Token, Tokenizer};
 
 use super::Extracted;
-use super::compose::Composer;
+use super::compose::{Composer, tidy};
 use super::encoding::decode;
 use super::extract::{ExtractLimits, Refusal, parse_date};
 
@@ -11,14 +13,35 @@ use super::extract::{ExtractLimits, Refusal, parse_date};
 const DECLARATION_BYTES: usize = 4096;
 
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, Refusal> {
-    let source = decode(bytes, declared_encoding(bytes).as_deref());
+    let mut composer = Composer::new(limits.max_text);
+    let head = read(&decode_page(bytes), &mut composer, Chapters::default());
+    let metadata = composer.metadata();
+    (metadata.title, metadata.author) = (tidy(&head.title), head.author);
+    (metadata.created, metadata.language) = (head.created, head.language);
+    composer.title_from_outline();
+    Ok(composer.finish())
+}
+
+/// The source of a page, in the encoding that it names.
+pub(super) fn decode_page(bytes: &[u8]) -> String {
+    decode(bytes, declared_encoding(bytes).as_deref())
+}
+
+/// Adds what a reader of a page would read.
+pub(super) fn read(source: &str, composer: &mut Composer, chapters: Chapters) -> Head {
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true);
-    let mut page = Page::new(limits.max_text);
-    for token in Tokenizer::new_with_emitter(source.as_str(), emitter) {
-        let Ok(token) = token;
+    let mut page = Page::new(composer, chapters);
+    let mut tokens = Tokenizer::new_with_emitter(source, emitter);
+    while let Some(Ok(token)) = tokens.next() {
         match token {
-            Token::StartTag(tag) => page.open(&tag),
+            Token::StartTag(tag) => {
+                page.open(&tag);
+                // XHTML may close `<title/>` or `<script/>` at once; HTML would take all that follows for its content.
+                if tag.self_closing {
+                    tokens.set_state(State::Data);
+                }
+            }
             Token::EndTag(tag) => page.close(&tag.name),
             Token::String(text) => page.text(&String::from_utf8_lossy(&text.value)),
             _ => {}
@@ -27,12 +50,35 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
             break;
         }
     }
-    Ok(page.finish())
+    page.end_paragraph();
+    page.head
+}
+
+/// What a page says of itself.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    pub(super) title: String,
+    pub(super) author: Option<String>,
+    pub(super) created: Option<jiff::Timestamp>,
+    pub(super) language: Option<String>,
+}
+
+/// What a book says of a page: the chapters that begin on it.
+#[derive(Debug, Default)]
+pub(super) struct Chapters {
+    /// Level of the chapter that the page stands in: its own headings are below. 0: it is the whole document.
+    pub(super) level: u8,
+    /// Title of that chapter, so that its heading is not taken for another.
+    pub(super) title: String,
+    /// Those that begin where an element has this id, with their levels.
+    pub(super) by_id: HashMap<String, (u8, String)>,
 }
 
 #[derive(Debug)]
-struct Page {
-    composer: Composer,
+struct Page<'a> {
+    composer: &'a mut Composer,
+    chapters: Chapters,
+    head: Head,
     /// Words of the line being read, white space collapsed.
     line: String,
     heading: Option<u8>,
@@ -42,20 +88,20 @@ struct Page {
     skipping: Option<(String, usize)>,
     in_title: bool,
     first_cell: bool,
-    title: String,
 }
 
-impl Page {
-    fn new(max_text: usize) -> Page {
+impl Page<'_> {
+    fn new(composer: &mut Composer, chapters: Chapters) -> Page<'_> {
         Page {
-            composer: Composer::new(max_text),
+            composer,
+            chapters,
+            head: Head::default(),
             line: String::new(),
             heading: None,
             pre: 0,
             skipping: None,
             in_title: false,
             first_cell: true,
-            title: String::new(),
         }
     }
 
@@ -65,16 +111,16 @@ impl Page {
             *depth += usize::from(*skipped == name && !tag.self_closing);
             return;
         }
+        self.begin_chapter(tag);
         match &*name {
             "script" | "style" | "template" | "svg" | "iframe" | "object" | "noframes" => {
                 if !tag.self_closing {
                     self.skipping = Some((name.into_owned(), 1));
                 }
             }
-            "title" => self.in_title = self.title.is_empty(),
+            "title" => self.in_title = self.head.title.is_empty() && !tag.self_closing,
             "html" => {
-                let language = attribute(tag, "lang").and_then(|lang| iso_639_3(&lang));
-                self.composer.metadata().language = language;
+                self.head.language = attribute(tag, "lang").and_then(|lang| iso_639_3(&lang));
             }
             "meta" => self.meta(tag),
             "br" => self.end_line(),
@@ -98,7 +144,7 @@ impl Page {
                     self.line.push_str("- ");
                 }
             }
-            "pre" | "textarea" => {
+            "pre" | "textarea" if !tag.self_closing => {
                 self.end_paragraph();
                 self.pre += 1;
             }
@@ -137,7 +183,7 @@ impl Page {
     fn text(&mut self, text: &str) {
         if self.skipping.is_some() {
         } else if self.in_title {
-            self.title.push_str(text);
+            self.head.title.push_str(text);
         } else if self.pre > 0 && self.heading.is_none() {
             self.composer.push(text);
         } else {
@@ -154,7 +200,7 @@ impl Page {
     fn meta(&mut self, tag: &StartTag<()>) {
         let name = attribute(tag, "name").or_else(|| attribute(tag, "property")).unwrap_or_default();
         let Some(content) = attribute(tag, "content") else { return };
-        let metadata = self.composer.metadata();
+        let metadata = &mut self.head;
         match name.to_ascii_lowercase().as_str() {
             "author" | "article:author" | "dc.creator" => metadata.author = metadata.author.take().or(Some(content)),
             "date" | "article:published_time" | "dc.date" | "dcterms.created" => {
@@ -177,7 +223,7 @@ impl Page {
         match self.heading.take() {
             Some(level) => {
                 let title = std::mem::take(&mut self.line);
-                self.composer.heading(level, &title);
+                self.end_heading(level, &title);
             }
             None => self.flush(),
         }
@@ -192,12 +238,25 @@ impl Page {
         self.line.clear();
     }
 
-    fn finish(mut self) -> Extracted {
-        self.end_paragraph();
-        let metadata = self.composer.metadata();
-        let topmost = metadata.outline.iter().min_by_key(|entry| entry.level).map(|entry| entry.title.clone());
-        metadata.title = super::compose::tidy(&self.title).or(topmost);
-        self.composer.finish()
+    /// A chapter of a book that begins in the middle of a page.
+    fn begin_chapter(&mut self, tag: &StartTag<()>) {
+        if self.chapters.by_id.is_empty() {
+            return;
+        }
+        let Some(id) = attribute(tag, "id").or_else(|| attribute(tag, "name")) else { return };
+        if let Some((level, title)) = self.chapters.by_id.remove(&id) {
+            self.end_paragraph();
+            self.composer.chapter(level, &title);
+            (self.chapters.level, self.chapters.title) = (level, title);
+        }
+    }
+
+    fn end_heading(&mut self, level: u8, title: &str) {
+        let is_chapter = tidy(title).is_some_and(|title| Some(title) == tidy(&self.chapters.title));
+        match is_chapter && self.chapters.level > 0 {
+            true => self.composer.paragraph(title.trim()),
+            false => self.composer.heading(level.saturating_add(self.chapters.level), title),
+        }
     }
 }
 
@@ -259,7 +318,7 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
 }
 
 /// ISO 639-3 for a language tag as `de-AT`, for the languages whose detection can do without it.
-fn iso_639_3(tag: &str) -> Option<String> {
+pub(super) fn iso_639_3(tag: &str) -> Option<String> {
     const CODES: [(&str, &str); 24] = [
         ("en", "eng"),
         ("de", "deu"),
@@ -322,6 +381,14 @@ mod tests {
     fn words_joined_by_markup_stay_joined_and_others_apart() {
         assert_eq!(read("<p>un<b>believ</b>able <i>thing</i></p><p>next</p>").text, "unbelievable thing\n\nnext");
         assert_eq!(read("a<span> </span>b").text, "a b");
+    }
+
+    #[test]
+    fn elements_that_xhtml_closes_at_once_swallow_nothing() {
+        let page = read(
+            "<?xml version='1.0'?><html><head><title/><script src='x'/><style/></head><body><p>text<a id='b'/></p><br/>more",
+        );
+        assert_eq!(page.text, "text\n\nmore");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod content;
 mod csv;
 mod docx;
 mod encoding;
+mod epub;
 mod extract;
 mod format;
 pub mod frame;
