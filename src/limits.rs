@@ -74,6 +74,14 @@ pub const SHEETS: usize = 10_000;
 pub const OUTPUT_BYTES: usize = 16 << 10;
 /// Files of one book that are known: more than any has chapters.
 pub const BOOK_FILES: usize = 20_000;
+/// Addresses that are kept of one line of a letter's header: a list of more is a mailing.
+pub const MAIL_ADDRESSES: usize = 100;
+/// Documents attached to letters attached to letters: deeper than anybody forwards.
+pub const ATTACHMENT_DEPTH: usize = 16;
+/// Attachments that are read of one letter or one mailbox; the others are named.
+pub const ATTACHMENTS: usize = 10_000;
+/// What is read of them in all, in bytes: as much as a worker can parse in its time; the others are named.
+pub const ATTACHMENT_BYTES: usize = 64 << 20;
 /// Parts that one part of a package refers to: a presentation of ten thousand slides.
 pub const RELATIONS: usize = 20_000;
 

@@ -147,6 +147,7 @@ impl Composer {
     /// Notes an entry of the outline alone.
     pub(super) fn mark_outline(&mut self, level: u8, title: &str, page: Option<u32>, offset: usize) {
         let Some(title) = tidy(title) else { return };
+        let offset = self.text().floor_char_boundary(offset);
         if self.extracted.outline.len() < OUTLINE_ENTRIES {
             self.extracted.outline.push(OutlineEntry { level, title, page, offset });
         }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compose::Composer;
 use super::encoding::decode;
-use super::{Extracted, Format, csv, docx, epub, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx};
+use super::{
+    Extracted, Format, csv, docx, email, epub, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx,
+};
 
 /// What extraction may produce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +53,16 @@ pub enum Refusal {
 
 /// Extracts a document of a known format.
 pub fn extract(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, Refusal> {
+    extract_at(format, bytes, limits, 0)
+}
+
+/// Extracts a document that is attached to so many others, one in another.
+pub(super) fn extract_at(
+    format: Format,
+    bytes: &[u8],
+    limits: &ExtractLimits,
+    depth: usize,
+) -> Result<Extracted, Refusal> {
     let mut extracted = match format {
         Format::Markdown => markdown::extract(bytes, limits),
         Format::Rst => rst::extract(bytes, limits),
@@ -68,7 +80,9 @@ pub fn extract(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<E
         Format::Text | Format::Code | Format::Json | Format::Yaml => {
             Ok(Composer::source(decode(bytes, None), limits.max_text).finish())
         }
-        Format::Rtf | Format::Email | Format::Mbox => Err(Refusal::Damaged("not read yet".into())),
+        Format::Email => email::extract(bytes, limits, depth),
+        Format::Mbox => email::extract_mailbox(bytes, limits, depth),
+        Format::Rtf => Err(Refusal::Damaged("not read yet".into())),
     }?;
     if !matches!(
         format,

@@ -7,6 +7,7 @@ mod confine;
 mod content;
 mod csv;
 mod docx;
+mod email;
 mod encoding;
 mod epub;
 mod extract;
