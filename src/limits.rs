@@ -82,6 +82,10 @@ pub const ATTACHMENT_DEPTH: usize = 16;
 pub const ATTACHMENTS: usize = 10_000;
 /// What is read of them in all, in bytes: as much as a worker can parse in its time; the others are named.
 pub const ATTACHMENT_BYTES: usize = 64 << 20;
+/// Groups within groups of an RTF document that are followed: deeper ones are read as their outermost.
+pub const RTF_GROUPS: usize = 1_000;
+/// Notes, comments, headers and footers of one paragraph of an RTF document that are read.
+pub const ASIDES: usize = 100;
 /// Parts that one part of a package refers to: a presentation of ten thousand slides.
 pub const RELATIONS: usize = 20_000;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::compose::Composer;
 use super::encoding::decode;
 use super::{
-    Extracted, Format, csv, docx, email, epub, html, language, markdown, notebook, odf, org, pdf, pptx, rst, xlsx,
+    Extracted, Format, csv, docx, email, epub, html, language, markdown, notebook, odf, org, pdf, pptx, rst, rtf, xlsx,
 };
 
 /// What extraction may produce.
@@ -80,9 +80,9 @@ pub(super) fn extract_at(
         Format::Text | Format::Code | Format::Json | Format::Yaml => {
             Ok(Composer::source(decode(bytes, None), limits.max_text).finish())
         }
+        Format::Rtf => rtf::extract(bytes, limits),
         Format::Email => email::extract(bytes, limits, depth),
         Format::Mbox => email::extract_mailbox(bytes, limits, depth),
-        Format::Rtf => Err(Refusal::Damaged("not read yet".into())),
     }?;
     if !matches!(
         format,

@@ -8,6 +8,7 @@ use super::Extracted;
 use super::compose::{Composer, tidy};
 use super::encoding::decode;
 use super::extract::{ExtractLimits, Refusal, parse_date};
+use super::language::iso_639_3;
 
 /// How far into a page its encoding is declared, in bytes (HTML standard, "prescan a byte stream").
 const DECLARATION_BYTES: usize = 4096;
@@ -315,38 +316,6 @@ fn declared_encoding(bytes: &[u8]) -> Option<String> {
     let value = head[start..].trim_start().strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']);
     let end = value.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.')))?;
     Some(value[..end].to_owned())
-}
-
-/// ISO 639-3 for a language tag as `de-AT`, for the languages whose detection can do without it.
-pub(super) fn iso_639_3(tag: &str) -> Option<String> {
-    const CODES: [(&str, &str); 24] = [
-        ("en", "eng"),
-        ("de", "deu"),
-        ("fr", "fra"),
-        ("es", "spa"),
-        ("it", "ita"),
-        ("pt", "por"),
-        ("nl", "nld"),
-        ("sv", "swe"),
-        ("da", "dan"),
-        ("fi", "fin"),
-        ("nb", "nob"),
-        ("pl", "pol"),
-        ("cs", "ces"),
-        ("hu", "hun"),
-        ("ro", "ron"),
-        ("ru", "rus"),
-        ("uk", "ukr"),
-        ("el", "ell"),
-        ("tr", "tur"),
-        ("ar", "ara"),
-        ("he", "heb"),
-        ("ja", "jpn"),
-        ("zh", "cmn"),
-        ("ko", "kor"),
-    ];
-    let primary = tag.split(['-', '_']).next()?.to_ascii_lowercase();
-    CODES.iter().find(|(short, _)| *short == primary).map(|(_, long)| long.to_string())
 }
 
 #[cfg(test)]

@@ -21,6 +21,38 @@ pub(super) fn detect(text: &str, allowed: &[String]) -> Option<String> {
     info.is_reliable().then(|| info.lang().code().to_owned())
 }
 
+/// ISO 639-3 for a language tag as `de-AT`, for the languages whose detection can do without it.
+pub(super) fn iso_639_3(tag: &str) -> Option<String> {
+    const CODES: [(&str, &str); 24] = [
+        ("en", "eng"),
+        ("de", "deu"),
+        ("fr", "fra"),
+        ("es", "spa"),
+        ("it", "ita"),
+        ("pt", "por"),
+        ("nl", "nld"),
+        ("sv", "swe"),
+        ("da", "dan"),
+        ("fi", "fin"),
+        ("nb", "nob"),
+        ("pl", "pol"),
+        ("cs", "ces"),
+        ("hu", "hun"),
+        ("ro", "ron"),
+        ("ru", "rus"),
+        ("uk", "ukr"),
+        ("el", "ell"),
+        ("tr", "tur"),
+        ("ar", "ara"),
+        ("he", "heb"),
+        ("ja", "jpn"),
+        ("zh", "cmn"),
+        ("ko", "kor"),
+    ];
+    let primary = tag.split(['-', '_']).next()?.to_ascii_lowercase();
+    CODES.iter().find(|(short, _)| *short == primary).map(|(_, long)| long.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

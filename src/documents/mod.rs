@@ -25,6 +25,7 @@ mod pdf;
 mod pptx;
 mod row;
 mod rst;
+mod rtf;
 mod slide;
 mod visible;
 mod walk;

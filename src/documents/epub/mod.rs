@@ -10,7 +10,8 @@ use self::contents::{Entry, read_contents};
 use super::Extracted;
 use super::compose::Composer;
 use super::extract::{ExtractLimits, Refusal, parse_date};
-use super::html::{Chapters, decode_page, iso_639_3, read};
+use super::html::{Chapters, decode_page, read};
+use super::language::iso_639_3;
 use super::package::{Package, attribute, join, resolve};
 use crate::limits::{BOOK_FILES, UNPACKED_BYTES};
 
