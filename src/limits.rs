@@ -360,3 +360,6 @@ pub const AUDIT_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How often an idle audit log is looked through for what is too old.
 pub const AUDIT_TIDY: std::time::Duration = std::time::Duration::from_secs(3600);
+
+/// How long an audit line waits for others to be written with, so that a busy device costs a write for many calls.
+pub const AUDIT_GATHER: std::time::Duration = std::time::Duration::from_millis(20);

@@ -24,7 +24,7 @@ use super::privileges::Identity;
 use crate::access::audit::Record;
 use crate::config::{AuditConfig, AuditFailure};
 use crate::control::{Failed, OwnerSearch, Response};
-use crate::limits::{AUDIT_RETRY, AUDIT_TIDY, AUDIT_WAITING_BYTES};
+use crate::limits::{AUDIT_GATHER, AUDIT_RETRY, AUDIT_TIDY, AUDIT_WAITING_BYTES};
 use crate::peer::PeerId;
 
 mod file;
@@ -114,8 +114,11 @@ impl Audit {
     /// Records a device's call.
     pub fn call(&self, record: &Record) {
         let unknown = || Caller { name: record.peer.to_string(), key: String::new() };
-        let caller = self.shared.callers.read().get(&record.peer).cloned().unwrap_or_else(unknown);
-        self.shared.push(&line::call(&caller, &self.shared.queries, record));
+        let line = match self.shared.callers.read().get(&record.peer) {
+            Some(caller) => line::call(caller, &self.shared.queries, record),
+            None => line::call(&unknown(), &self.shared.queries, record),
+        };
+        self.shared.push(&line);
     }
 
     /// Records a search of the owner's own, over the control socket.
@@ -173,9 +176,13 @@ impl Shared {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        let first = waiting.lines.is_empty();
         waiting.lines.extend_from_slice(line);
         drop(waiting);
-        self.wake.notify_one();
+        // For the others the thread is awake already.
+        if first {
+            self.wake.notify_one();
+        }
     }
 
     fn failed(&self, why: &str) {
@@ -206,13 +213,17 @@ impl Writer {
         }
     }
 
-    /// Waits until there is something to do; while the log fails, until it may be tried again. Says whether it is time to stop.
+    /// Waits until there is something to do, and a little longer for what comes with it; while the log fails, until it may be tried
+    /// again. Says whether it is time to stop.
     fn wait(&self) -> bool {
         let failing = self.shared.failing.load(Ordering::Relaxed);
         let patience = if failing { AUDIT_RETRY } else { AUDIT_TIDY.min(self.files.span()) };
         let idle = |waiting: &mut Waiting| !waiting.stopping && (failing || waiting.lines.is_empty());
         let mut waiting = self.shared.waiting.lock();
         self.shared.wake.wait_while_for(&mut waiting, idle, patience);
+        if !waiting.stopping && !waiting.lines.is_empty() {
+            self.shared.wake.wait_while_for(&mut waiting, |waiting| !waiting.stopping, AUDIT_GATHER);
+        }
         waiting.stopping
     }
 
