@@ -363,3 +363,9 @@ pub const AUDIT_TIDY: std::time::Duration = std::time::Duration::from_secs(3600)
 
 /// How long an audit line waits for others to be written with, so that a busy device costs a write for many calls.
 pub const AUDIT_GATHER: std::time::Duration = std::time::Duration::from_millis(20);
+
+/// How long `/_health` goes by the last question it asked the index: whoever looks every second still sees every change.
+pub const HEALTH_PROBE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Answers to such questions that are kept, one for each set of documents that callers see: monitors are few.
+pub const HEALTH_PROBES: usize = 16;

@@ -87,11 +87,12 @@ pub struct Appliance {
     pub traffic: Traffic,
 }
 
-/// What all requests since the start have used up, and figures of them.
+/// What all requests since the start have used up, figures of them, and what the latest of them found out.
 #[derive(Debug, Default)]
 pub struct Traffic {
     limiter: Arc<crate::access::limits::Limiter>,
     counters: metrics::Counters,
+    probes: health::Probes,
 }
 
 /// Serves one connection of one peer until either side ends it, or `stop` resolves (then: the answer under way is finished first).
