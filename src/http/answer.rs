@@ -35,14 +35,19 @@ pub(super) struct Question {
     pub(super) peer_key: [u8; 32],
     /// The policy under which it was let in.
     pub(super) policy: Arc<Policy>,
-    /// What the caller sees, as text: cursors are bound to that too.
-    pub(super) rights: String,
     /// The name it was asked by, as it stands in URLs.
     pub(super) host: String,
     pub(super) started: Timestamp,
     pub(super) permit: Option<Arc<Permit>>,
     /// What it was about; for the record.
     pub(super) notes: Vec<Note>,
+}
+
+impl Question {
+    /// What the caller sees, as text: cursors are bound to that too.
+    pub(super) fn rights(&self) -> String {
+        format!("{:?}", self.scope.key())
+    }
 }
 
 /// Answers one request. `after` is called once the answer's last byte is handed over.
@@ -122,7 +127,6 @@ async fn respond(
         peer: ticket.peer,
         // A peer that was never given a key in this policy shares its cursors with none that was.
         peer_key: policy.key(ticket.peer).copied().unwrap_or_default(),
-        rights: format!("{:?}", scope.key()),
         policy,
         scope,
         host,

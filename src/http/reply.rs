@@ -11,6 +11,9 @@ use serde::Serialize;
 
 use super::body::Content;
 
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// For everything but the page: nothing in it may run, load or be framed.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -61,13 +64,13 @@ impl Reply {
             (REFERRER_POLICY, "no-referrer"),
             (CONTENT_SECURITY_POLICY, DATA_POLICY),
             (CACHE_CONTROL, "no-store"),
-            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+            (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
         ];
         for (name, value) in fixed {
             self.headers.entry(name).or_insert(HeaderValue::from_static(value));
         }
         if let Ok(id) = HeaderValue::from_str(request_id) {
-            self.headers.insert(HeaderName::from_static("x-request-id"), id);
+            self.headers.insert(X_REQUEST_ID, id);
         }
         if let Ok(date) = HeaderValue::try_from(http_date(now)) {
             self.headers.insert(DATE, date);

@@ -33,7 +33,7 @@ pub(super) fn call(appliance: &Appliance, question: &Question) -> Arc<Call> {
         scope: question.scope.clone(),
         now: question.started,
         base_url: format!("http://{}", question.host),
-        seal: Seal::new(appliance.cursor_key, &question.peer_key, &question.rights, entropy),
+        seal: Seal::new(appliance.cursor_key, &question.peer_key, &question.rights(), entropy),
         snippet_chars: config.mcp.answer_tokens.saturating_mul(TOKEN_CHARS),
         revisions: config.mcp.revisions.clone(),
         threads: Arc::new(ShellThreads(Arc::clone(&appliance.shell))),
