@@ -3,6 +3,7 @@
 pub mod audit;
 mod background;
 mod control;
+mod crowd;
 pub mod indexing;
 mod logging;
 mod notify_manager;

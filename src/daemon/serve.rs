@@ -17,12 +17,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::audit::{self, Audit, Change};
 use super::background::{BackgroundError, Readiness, Side, detach};
 use super::control::{Control, ControlError};
+use super::crowd::Crowds;
 use super::indexing::Indexer;
 use super::peers::{Peers, PeersError};
 use super::privileges::{Identity, PrivilegeError};
@@ -323,7 +323,7 @@ impl Prepared {
 /// Serves every stream that a peer opens, until told to stop; then lets the answers under way finish.
 async fn accept(running: &Arc<Running>) {
     let mut stopping = running.stop.subscribe();
-    let mut connections = JoinSet::new();
+    let mut connections = Crowds::default();
     loop {
         tokio::select! {
             event = running.link.event() => match event {
@@ -333,19 +333,19 @@ async fn accept(running: &Arc<Running>) {
                         let _ = stop.wait_for(|stop| *stop).await;
                     };
                     let peer = stream.peer();
-                    connections.spawn(http::serve(Stream::from(stream), peer, running.appliance.clone(), stop));
+                    connections.add(peer, http::serve(Stream::from(stream), peer, running.appliance.clone(), stop));
                 }
                 Some(Event::Established(peer)) => tracing::debug!(%peer, "session"),
                 Some(Event::Roamed(peer, endpoint)) => tracing::debug!(%peer, %endpoint, "roamed"),
                 None => break,
             },
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            Some(()) = connections.ended() => {}
             _ = stopping.wait_for(|stop| *stop) => break,
         }
     }
-    let finished = timeout(LAST_ANSWERS, async { while connections.join_next().await.is_some() {} }).await;
+    let finished = timeout(LAST_ANSWERS, async { while connections.ended().await.is_some() {} }).await;
     if finished.is_err() {
-        tracing::info!(left = connections.len(), "answers cut off");
+        tracing::info!(peers = connections.len(), "answers cut off");
     }
 }
 
