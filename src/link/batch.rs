@@ -4,7 +4,7 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 
-use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 
 use crate::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS};
 use crate::node::Path;
@@ -30,6 +30,12 @@ impl Batch {
             std::array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
         self.filled = state.recv(socket, &mut slices, &mut self.metas)?;
         Ok(self.metas[..self.filled].iter().map(|meta| meta.len.div_ceil(meta.stride.max(1))).sum())
+    }
+
+    /// Whether the kernel had no more than this. Known where one system call takes many datagrams: it leaves a buffer empty only when
+    /// there is nothing left to fill it with.
+    pub(super) fn is_all(&self) -> bool {
+        cfg!(target_os = "linux") && self.filled < RECEIVE_BUFFERS.min(BATCH_SIZE)
     }
 
     /// The datagrams in order, each with its path.

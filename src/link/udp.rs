@@ -85,10 +85,21 @@ impl Udp {
 
     /// Waits for datagrams and takes all that are there, as far as the batch has room.
     pub(super) async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
-        let receive = || batch.fill(&self.state, UdpSockRef::from(&self.socket));
-        let taken = self.socket.async_io(Interest::READABLE, receive).await?;
-        self.counters.received.fetch_add(taken as u64, Relaxed);
-        Ok(())
+        loop {
+            self.socket.readable().await?;
+            let mut taken = 0;
+            let received = self.socket.try_io(Interest::READABLE, || {
+                taken = batch.fill(&self.state, UdpSockRef::from(&self.socket))?;
+                // After all that was there, the next call would only say so: tokio may wait for news at once.
+                if batch.is_all() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            self.counters.received.fetch_add(taken as u64, Relaxed);
+            match received {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken == 0 => continue,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Gives all of an outbox to the kernel, waiting where its buffer is full. What it refuses is counted and gone: the
