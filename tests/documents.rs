@@ -40,6 +40,11 @@ fn below(heading: &str, line: impl Into<Option<u32>>) -> Place {
     Place { page: None, heading: Some(heading.into()), line: line.into() }
 }
 
+/// A slide, a sheet, a message, a cell.
+fn part(number: u32, heading: &str, line: impl Into<Option<u32>>) -> Place {
+    Place { page: Some(number), heading: Some(heading.into()), line: line.into() }
+}
+
 /// Path, format, title, language, some words, and the place of their passage.
 type Fact = (&'static str, Format, Option<&'static str>, Option<&'static str>, &'static str, Place);
 
@@ -78,6 +83,32 @@ fn facts() -> Vec<Fact> {
         ("garden/Obstbaumschnitt.md", Markdown, Some("Obstbaumschnitt"), Some("deu"), "mehr als ein Viertel", below("Der alte Apfelbaum", 20)),
         ("garden/compost.html", Html, Some("A compost heap that heats – Notes from Plot 23"), Some("eng"),
             "Cardboard, torn | 350 : 1", below("The number", None)),
+        ("garden/seed-swap.org", Org, Some("Seed swap"), Some("eng"), "18 of 20", below("Tomatoes", 10)),
+        ("garden/soil-temperature.ipynb", Notebook, Some("Soil temperature on Plot 23"), Some("eng"),
+            "runner beans from 19 May", part(4, "When to sow", None)),
+        ("garden/crop-rotation.odp", Odp, Some("Crop rotation on Plot 23"), Some("eng"), "infected bed", part(3, "Club root", None)),
+        ("garden/swarm.mbox", Mbox, None, Some("eng"), "hear them through the glass", part(2, "Re: A swarm in your pear tree", None)),
+        ("garden/swarm.mbox", Mbox, None, Some("eng"), "a blue dot", part(3, "The queen is marked", None)),
+        ("house/automation.yaml", Yaml, None, None, "float-switch-2", line(1)),
+        ("house/complaint.rtf", Rtf, Some("Complaint about the heat pump"), Some("eng"), "at \u{2212}9 °C", below("What happened", None)),
+        ("house/complaint.rtf", Rtf, Some("Complaint about the heat pump"), Some("eng"), "8 January | 04:05", below("What we ask for", None)),
+        ("house/heating-costs.ods", Ods, Some("Heating costs"), None, "February | 371 | 89", part(1, "Heat pump 2024", 0)),
+        ("house/heating-costs.ods", Ods, Some("Heating costs"), None, "Hollins Wood", part(2, "Firewood", 0)),
+        ("workshop/tool-inventory.xlsx", Xlsx, Some("Tools"), None, "dovetail saw, 20 points | Harrow & Sons | 2020-03-14",
+            part(1, "Hand tools", 0)),
+        ("workshop/tool-inventory.xlsx", Xlsx, Some("Tools"), None, "belt B34 worn", part(2, "Machines", 0)),
+        ("club/annual-review.pptx", Pptx, Some("The choir's year 2023"), Some("eng"), "Basses | 4 | 0.2", part(2, "Attendance", None)),
+        ("club/annual-review.pptx", Pptx, Some("The choir's year 2023"), Some("eng"), "out of the tombola", part(3, "The piano", None)),
+        ("club/choir-tour.odt", Odt, Some("Concert tour to the coast"), Some("eng"), "six sharp. Seats are numbered,\nscores",
+            below("Travel", None)),
+        ("club/choir-tour.odt", Odt, Some("Concert tour to the coast"), Some("eng"), "Old Mill | 9", below("Lodging", None)),
+        ("club/hall-booking.eml", Email, Some("Parish hall: your booking for 15 June"), Some("eng"), "key comes from the bakery",
+            below("Parish hall: your booking for 15 June", None)),
+        ("club/hall-booking.eml", Email, Some("Parish hall: your booking for 15 June"), Some("eng"), "stacks of eight",
+            below("hall-rules.md › Leaving", None)),
+        ("kitchen/keeping-food.epub", Epub, Some("Keeping food without a fridge"), Some("eng"), "wet fish takes no smoke",
+            below("Trout", None)),
+        ("kitchen/keeping-food.epub", Epub, Some("Keeping food without a fridge"), Some("eng"), "hardened ring", below("Jars", None)),
     ]
 }
 
@@ -132,4 +163,24 @@ fn what_no_reader_of_a_page_sees_is_not_read() {
     assert!(!page.text.contains("marmalade") && !page.text.contains("Georgia"));
     assert!(page.text.contains("Week   Temperature\n  1        64 C"));
     assert!(page.text.contains("Visitors’ book"));
+}
+
+#[test]
+fn what_a_document_says_of_itself_is_known() {
+    for (path, author, created, pages) in [
+        ("club/choir-tour.odt", "Ines Ashdown", "2024-02-11T18:20:00Z", Some(2)),
+        ("garden/crop-rotation.odp", "Ines Ashdown", "2024-01-28T15:00:00Z", Some(3)),
+        ("house/heating-costs.ods", "Rowan Ashdown", "2024-05-01T08:00:00Z", Some(2)),
+        ("club/annual-review.pptx", "Mr Oduya", "2024-01-15T19:00:00Z", Some(3)),
+        ("workshop/tool-inventory.xlsx", "Rowan Ashdown", "2024-03-09T11:00:00Z", Some(2)),
+        ("kitchen/keeping-food.epub", "Hester Lowe", "1987-09-01T00:00:00Z", None),
+        ("house/complaint.rtf", "Rowan Ashdown", "2024-01-09T00:00:00Z", None),
+        ("club/hall-booking.eml", "Dorothea Brück <hall@thornbury.example>", "2024-03-04T17:42:00Z", None),
+        ("garden/seed-swap.org", "Ines Ashdown", "2024-02-25T00:00:00Z", None),
+    ] {
+        let (_, extracted) = read(path);
+        assert_eq!(extracted.author.as_deref(), Some(author), "{path}");
+        assert_eq!(extracted.created.map(|created| created.to_string()).as_deref(), Some(created), "{path}");
+        assert_eq!(extracted.pages, pages, "{path}");
+    }
 }

@@ -113,11 +113,71 @@ async fn truncated_and_mutated_documents_of_every_format_harm_nobody() {
     assert!(counts["read"] > counts.values().sum::<i32>() / 2, "{counts:?}");
 }
 
-fn docx(document: &[u8]) -> Vec<u8> {
+/// A package of these parts.
+fn package(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    writer.start_file("word/document.xml", SimpleFileOptions::default()).unwrap();
-    writer.write_all(document).unwrap();
+    for (name, content) in parts {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(content).unwrap();
+    }
     writer.finish().unwrap().into_inner()
+}
+
+fn docx(document: &[u8]) -> Vec<u8> {
+    package(&[("word/document.xml", document)])
+}
+
+fn odf(body: &str) -> Vec<u8> {
+    package(&[("content.xml", format!("<office:document-content><office:body>{body}").as_bytes())])
+}
+
+/// A workbook with one sheet and these shared strings.
+fn xlsx(sheet: &str, strings: &str) -> Vec<u8> {
+    const RELATION: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let relations = |kind: &str, target: &str| {
+        format!(
+            "<Relationships><Relationship Id=\"r1\" Type=\"{RELATION}/{kind}\" Target=\"{target}\"/></Relationships>"
+        )
+    };
+    let book = format!(
+        "<workbook xmlns:r=\"{RELATION}\"><sheets><sheet name=\"S\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+    );
+    package(&[
+        ("_rels/.rels", relations("officeDocument", "xl/workbook.xml").as_bytes()),
+        ("xl/workbook.xml", book.as_bytes()),
+        ("xl/_rels/workbook.xml.rels", relations("worksheet", "worksheets/sheet1.xml").as_bytes()),
+        ("xl/worksheets/sheet1.xml", format!("<worksheet><sheetData>{sheet}</sheetData></worksheet>").as_bytes()),
+        ("xl/sharedStrings.xml", strings.as_bytes()),
+    ])
+}
+
+/// A presentation whose slides refer to each other and to themselves in every way that a reader follows.
+fn pptx_in_circles() -> Vec<u8> {
+    let ids: String = (0..50_000).map(|n| format!("<p:sldId r:id=\"r{}\"/>", n % 200)).collect();
+    let relations: String = (0..200)
+        .map(|n| format!("<Relationship Id=\"r{n}\" Type=\"x/slide\" Target=\"slides/slide{}.xml\"/>", n % 20))
+        .collect();
+    let circle: String = ["notesSlide", "chart", "diagramData", "comments", "slide"]
+        .iter()
+        .flat_map(|kind| {
+            (0..20).map(move |n| format!("<Relationship Id=\"c\" Type=\"x/{kind}\" Target=\"slide{n}.xml\"/>"))
+        })
+        .collect();
+    let mut parts = vec![
+        ("ppt/presentation.xml".to_owned(), format!("<p:presentation>{ids}</p:presentation>")),
+        ("ppt/_rels/presentation.xml.rels".to_owned(), format!("<R>{relations}</R>")),
+    ];
+    for n in 0..20 {
+        parts.push((format!("ppt/slides/slide{n}.xml"), "<p:sld><a:p><a:t>round</a:t></a:p></p:sld>".to_owned()));
+        parts.push((format!("ppt/slides/_rels/slide{n}.xml.rels"), format!("<R>{circle}</R>")));
+    }
+    package(&parts.iter().map(|(name, content)| (name.as_str(), content.as_bytes())).collect::<Vec<_>>())
+}
+
+fn epub(chapter: &[u8], contents: &str) -> Vec<u8> {
+    let book = "<package><manifest><item id=\"a\" href=\"a.xhtml\"/><item id=\"n\" href=\"n.xhtml\" properties=\"nav\"/></manifest>\
+                <spine><itemref idref=\"a\"/><itemref idref=\"a\"/><itemref idref=\"n\"/></spine></package>";
+    package(&[("book.opf", book.as_bytes()), ("a.xhtml", chapter), ("n.xhtml", contents.as_bytes())])
 }
 
 /// A PDF of these objects, the first of which is its catalogue.
@@ -158,11 +218,60 @@ async fn crafted_documents_harm_nobody() {
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(200_000), close.repeat(200_000)).into_bytes();
     let laughs = "<!DOCTYPE d [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;&a;&a;\">]><d>&b;&b;</d>";
     let crafted: Vec<(&str, Format, Vec<u8>)> = vec![
-        ("a bomb", Format::Docx, docx(&vec![b' '; 150 << 20])),
+        ("a bomb", Format::Docx, docx(&vec![b' '; 97 << 20])),
         ("deep tables", Format::Docx, docx(&deep("<w:tbl><w:tr><w:tc>", ""))),
         ("entities", Format::Docx, docx(laughs.as_bytes())),
         ("a giant element", Format::Docx, docx(format!("<a b=\"{}\"/>", "x".repeat(80 << 20)).as_bytes())),
         ("entities in XML", Format::Xml, laughs.into()),
+        ("a bomb", Format::Odt, odf(&" ".repeat(97 << 20))),
+        ("deep lists", Format::Odt, odf(&"<text:list><text:list-item><text:p>a".repeat(200_000))),
+        ("deep tables", Format::Odt, odf(&"<table:table><table:table-row><table:table-cell>".repeat(200_000))),
+        ("deep notes", Format::Odt, odf(&"<text:p>a<text:note><text:note-body>".repeat(200_000))),
+        (
+            "a million empty rows",
+            Format::Ods,
+            odf(&"<table:table table:name='S'><table:table-row table:number-rows-repeated='4294967295'><table:table-cell \
+                  table:number-columns-repeated='4294967295'/></table:table-row></table:table>"
+                .repeat(1000)),
+        ),
+        (
+            "a million full rows",
+            Format::Ods,
+            odf(&format!(
+                "<table:table>{}",
+                "<table:table-row table:number-rows-repeated='4000000000'><table:table-cell table:number-columns-repeated='4000000000'>\
+                 <text:p>again and again</text:p></table:table-cell></table:table-row>"
+                    .repeat(10_000)
+            )),
+        ),
+        ("entities", Format::Ods, odf(laughs)),
+        ("slides without end", Format::Odp, odf(&"<draw:page><draw:frame presentation:class='title'>".repeat(200_000))),
+        ("relations in circles", Format::Pptx, pptx_in_circles()),
+        ("far cells", Format::Xlsx, xlsx("<row r='1048576'><c r='XFD1048576'><v>1</v></c></row><row r='1'><c r='A1'><v>2</v></c></row>", "<sst></sst>")),
+        ("cells that are nowhere", Format::Xlsx, xlsx("<row r='99999999999'><c r='ZZZZZZ0'><v>1</v></c></row>", "<sst></sst>")),
+        ("many cells", Format::Xlsx, xlsx(&"<row><c><v>1</v></c></row>".repeat(200_000), "<sst></sst>")),
+        ("strings that are said to be many", Format::Xlsx, xlsx("", "<sst uniqueCount='18446744073709551615'></sst>")),
+        ("a bomb of strings", Format::Xlsx, xlsx("", &format!("<sst>{}</sst>", "<si><t>aaaaaaaa</t></si>".repeat(8_000_000)))),
+        ("a bomb", Format::Epub, epub(&vec![b' '; 97 << 20], "")),
+        ("deep contents", Format::Epub, epub(b"<p>text", &format!("<nav epub:type='toc'>{}", "<ol><li><a href='a.xhtml#x'>a</a>".repeat(40_000)))),
+        ("a title without end", Format::Epub, epub(b"<title/><p>text<script/><p>more", "")),
+        ("deep groups", Format::Rtf, format!("{{\\rtf1 {}", "{\\b a".repeat(100_000)).into_bytes()),
+        ("deep notes", Format::Rtf, format!("{{\\rtf1 {}", "{\\footnote a\\par ".repeat(100_000)).into_bytes()),
+        ("lengths that lie", Format::Rtf, b"{\\rtf1 a\\bin2147483647 b\\u99999999999 c\\uc255\\u1 }".to_vec()),
+        ("many fonts", Format::Rtf, (0..200_000).fold("{\\rtf1{\\fonttbl".to_owned(), |all, n| all + &format!("{{\\f{n}\\fcharset128 a;}}")).into_bytes()),
+        ("deep messages", Format::Email, format!("{}Subject: last\n\ntext", "Content-Type: message/rfc822\n\n".repeat(50)).into_bytes()),
+        ("very deep messages", Format::Email, "Content-Type: message/rfc822\n\n".repeat(200_000).into_bytes()),
+        ("deep parts", Format::Email, (0..20_000).map(|n| format!("Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n")).collect::<String>().into_bytes()),
+        ("many parts", Format::Email, format!("Content-Type: multipart/mixed; boundary=b\n\n{}", "--b\n\na\n".repeat(200_000)).into_bytes()),
+        ("a bomb that is attached", Format::Email, [b"Content-Type: application/zip; name=a.docx\nContent-Transfer-Encoding: binary\n\n", docx(&vec![b' '; 97 << 20]).as_slice()].concat()),
+        ("one line", Format::Mbox, [b"From a 2024\nSubject: a\n\n".as_slice(), &vec![b'x'; 90 << 20]].concat()),
+        ("many messages", Format::Mbox, "From a 2024\nSubject: a\n\nb\n\n".repeat(500_000).into_bytes()),
+        ("deep JSON", Format::Notebook, deep("{\"cells\":[", "]}")),
+        ("many cells", Format::Notebook, format!("{{\"cells\":[{}{{}}]}}", "{\"source\":\"a\"},".repeat(500_000)).into_bytes()),
+        ("many quotes", Format::Csv, "\"\"\"\n".repeat(3_000_000).into_bytes()),
+        ("many cells", Format::Csv, ",;\t|".repeat(5_000_000).into_bytes()),
+        ("many headings", Format::Org, "* a\n".repeat(1_000_000).into_bytes()),
+        ("anchors", Format::Yaml, format!("a: &a [x]\n{}", "b: [*a, *a, *a]\n".repeat(100_000)).into_bytes()),
         ("deep HTML", Format::Html, deep("<div><blockquote>", "</div>")),
         ("many attributes", Format::Html, format!("<p {}>text", "a=1 b=2 ".repeat(200_000)).into_bytes()),
         ("deep quotes", Format::Markdown, deep("> ", "")),
@@ -184,7 +293,7 @@ async fn crafted_documents_harm_nobody() {
     ];
     for (name, format, bytes) in &crafted {
         let outcome = check(&pool, name, *format, bytes).await;
-        println!("{name}: {outcome}");
+        println!("{}, {name}: {outcome}", format.as_str());
         check_good(&pool).await;
     }
 }

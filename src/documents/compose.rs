@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::encoding::{clean, is_unseen};
 use super::passages::{Lines, Mark, MarkKind, divide};
 use super::{Extracted, OutlineEntry};
-use crate::limits::{OUTLINE_ENTRIES, TITLE_CHARS};
+use crate::limits::{EMPTY_ROWS, OUTLINE_ENTRIES, TITLE_CHARS};
+
+/// A piece that is not longer is always cleaned whole, in bytes.
+const CLEANED_AT_ONCE: usize = 64 << 10;
 
 /// Collects the text of one document up to a bound.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub(super) struct Composer {
     max_text: usize,
     lines: Lines,
     pending: Break,
+    /// The row that was written last, in this sheet.
+    last_row: Option<u32>,
     marks: Vec<Mark>,
     extracted: Extracted,
 }
@@ -29,7 +34,7 @@ impl Composer {
     /// For a text that is put together from pieces.
     pub(super) fn new(max_text: usize) -> Composer {
         let extracted = Extracted::default();
-        Composer { max_text, lines: Lines::Unknown, pending: Break::None, marks: Vec::new(), extracted }
+        Composer { max_text, lines: Lines::Unknown, pending: Break::None, last_row: None, marks: Vec::new(), extracted }
     }
 
     /// For a document whose text is the file itself, line by line.
@@ -73,11 +78,12 @@ impl Composer {
             });
         }
         self.pending = Break::None;
-        let piece = clean(piece);
         let room = self.max_text.saturating_sub(text.len());
-        if piece.len() > room {
-            self.extracted.truncated = true;
-        }
+        // Cleaning leaves out little: of a piece far too long, what cannot fit need not be cleaned.
+        let start = &piece[..piece.floor_char_boundary(room.saturating_mul(2).saturating_add(CLEANED_AT_ONCE))];
+        self.extracted.truncated = start.len() < piece.len();
+        let piece = clean(start);
+        self.extracted.truncated |= piece.len() > room;
         text.push_str(&piece[..piece.floor_char_boundary(room)]);
     }
 
@@ -163,7 +169,7 @@ impl Composer {
     pub(super) fn page_starts(&self) -> BTreeMap<u32, usize> {
         let page = |mark: &Mark| match mark.kind {
             MarkKind::Page(number) | MarkKind::Part(number) => Some((number, mark.start)),
-            MarkKind::Heading(_) => None,
+            MarkKind::Heading(_) | MarkKind::Gap => None,
         };
         self.marks.iter().filter_map(page).collect()
     }
@@ -175,6 +181,7 @@ impl Composer {
 
     /// A slide, a sheet, a message begins here: the heading above does not reach into it.
     pub(super) fn part(&mut self, number: u32) {
+        self.last_row = None;
         self.mark(MarkKind::Part(number));
     }
 
@@ -198,10 +205,21 @@ impl Composer {
         self.pending = Break::None;
     }
 
-    /// The next piece is what stands in this row of a table: a line of the file, in the place of what begins there.
+    /// The next piece is what stands in this row of a table: a line of the file. Empty rows before it are empty lines, so that lines can be
+    /// counted on from any row; where too many are left out, a passage begins.
     pub(super) fn row(&mut self, number: u32) {
-        self.break_line();
+        let empty = self.last_row.map(|last| number.checked_sub(last).filter(|rows| (1..=EMPTY_ROWS).contains(rows)));
+        match empty {
+            // The name of a sheet takes up one line, no more: see `Lines::Given`.
+            None => self.pending = self.pending.min(Break::Line),
+            Some(Some(rows)) if !self.is_full() => {
+                self.pending = Break::None;
+                self.extracted.text.push_str(&"\n".repeat(rows as usize));
+            }
+            Some(_) => self.mark(MarkKind::Gap),
+        }
         let start = self.begin();
+        self.last_row = Some(number);
         match &mut self.lines {
             Lines::Given(rows) => rows.push((start, number)),
             lines => *lines = Lines::Given(vec![(start, number)]),

@@ -1,5 +1,7 @@
 //! CSV and TSV (RFC 4180, and what people make of it): records in, a line of text for each out, at the line where it begins.
 
+use std::borrow::Cow;
+
 use super::Extracted;
 use super::compose::Composer;
 use super::encoding::decode;
@@ -54,8 +56,8 @@ fn separator(text: &str) -> char {
     SEPARATORS.into_iter().rev().max_by_key(score).unwrap_or(',')
 }
 
-struct Record {
-    cells: Vec<String>,
+struct Record<'a> {
+    cells: Vec<Cow<'a, str>>,
     /// Lines of the file that it takes up.
     lines: u32,
 }
@@ -73,7 +75,7 @@ impl<'a> Records<'a> {
     }
 
     /// A cell in quotes, if it is one and its quotes are closed: its text, and how many bytes it takes.
-    fn quoted(&mut self) -> Option<(String, usize)> {
+    fn quoted(&mut self) -> Option<(Cow<'a, str>, usize)> {
         /// A quote that is not closed within so many bytes was none.
         const LONGEST_CELL: usize = 1 << 20;
         let inner = self.rest.strip_prefix('"').filter(|_| self.quotes)?;
@@ -94,22 +96,26 @@ impl<'a> Records<'a> {
             at += 1;
         }
         let ends = inner[at..].chars().next().is_none_or(|c| c == self.separator || c == '\n');
-        ends.then_some((text, at + 1))
+        ends.then_some((text.into(), at + 1))
     }
 }
 
-impl Iterator for Records<'_> {
-    type Item = Record;
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
 
-    fn next(&mut self) -> Option<Record> {
+    fn next(&mut self) -> Option<Record<'a>> {
+        /// A record has no more cells; what else is in its line belongs to the last. Excel's own limit.
+        const CELLS: usize = 16_384;
         if self.rest.is_empty() {
             return None;
         }
         let mut record = Record { cells: Vec::new(), lines: 1 };
         loop {
             let (cell, length) = self.quoted().unwrap_or_else(|| {
-                let end = self.rest.find([self.separator, '\n']).unwrap_or(self.rest.len());
-                (self.rest[..end].to_owned(), end)
+                let is_last = record.cells.len() + 1 >= CELLS;
+                let ends = |c| c == '\n' || c == self.separator && !is_last;
+                let end = self.rest.find(ends).unwrap_or(self.rest.len());
+                (self.rest[..end].into(), end)
             });
             record.lines += self.rest[..length].matches('\n').count() as u32;
             record.cells.push(cell);
@@ -139,7 +145,7 @@ mod tests {
             ("Datum;Betrag\n1.2.2024;3,50\n2.2.2024;4,00\n", "Datum | Betrag\n1.2.2024 | 3,50\n2.2.2024 | 4,00"),
             ("a\tb c, d\n1\t2\n", "a | b c, d\n1 | 2"),
             ("sep=|\na,b|c\n", "a,b | c"),
-            ("one column\n\nof words\n", "one column\nof words"),
+            ("one column\n\nof words\n", "one column\n\nof words"),
             ("a,\"never closed\nb,c\n", "a | \"never closed\nb | c"),
             ("say \"yes\",b\n", "say \"yes\" | b"),
             ("", ""),
@@ -153,9 +159,9 @@ mod tests {
         let source = "id,note\n".to_owned() + &"1,\"two\nlines\"\n".repeat(1000);
         let extracted = read(&source);
         assert!(extracted.passages.len() > 2);
-        for passage in &extracted.passages[1..] {
-            let records = extracted.text[..passage.start].matches('\n').count() as u32;
-            assert_eq!(passage.place.line, Some(2 * records));
+        for passage in &extracted.passages {
+            let before = extracted.text[..passage.start].matches('\n').count() as u32;
+            assert_eq!(passage.place.line, Some(before + 1));
         }
     }
 

@@ -101,7 +101,7 @@ pub struct Place {
     /// The innermost heading above it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heading: Option<String>,
-    /// Line, counted from 1; in a sheet, row.
+    /// Line, counted from 1; in a sheet, row. Of a passage, the line that it begins with: 0 where a sheet's name is before its first row.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub line: Option<u32>,
 }

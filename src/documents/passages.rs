@@ -18,6 +18,8 @@ pub(super) enum MarkKind {
     Page(u32),
     /// A page that is a thing of its own, as a slide: the heading above does not reach into it.
     Part(u32),
+    /// Something is left out here: what follows is no continuation.
+    Gap,
     Heading(String),
 }
 
@@ -32,16 +34,21 @@ pub(super) enum Lines {
 }
 
 impl Lines {
-    /// The line that a passage begins with, if it comes behind `counted` line ends.
-    fn of(&self, passage: std::ops::Range<usize>, counted: u32) -> Option<u32> {
-        match self {
-            Lines::Counted => Some(counted + 1),
-            Lines::Unknown => None,
-            Lines::Given(given) => {
-                let first = given.partition_point(|(start, _)| *start < passage.start);
-                given.get(first).filter(|(start, _)| *start < passage.end).map(|(_, line)| *line)
-            }
+    /// The line that a passage begins with, such that each line end in it leads to the next. `counted` line ends come before it. Where the
+    /// name of a sheet stands before the first row, that is line 0.
+    fn of(&self, text: &str, passage: std::ops::Range<usize>, counted: u32) -> Option<u32> {
+        let given = match self {
+            Lines::Counted => return Some(counted + 1),
+            Lines::Unknown => return None,
+            Lines::Given(given) => given,
+        };
+        let next = given.partition_point(|(start, _)| *start < passage.start);
+        if let Some((start, line)) = given.get(next).filter(|(start, _)| *start < passage.end) {
+            let before = text[passage.start..*start].matches('\n').count() as u32;
+            return Some(line.saturating_sub(before));
         }
+        // All of it is the end of one long row.
+        next.checked_sub(1).map(|within| given[within].1)
     }
 }
 
@@ -54,7 +61,7 @@ pub(super) fn divide(text: &str, marks: &[Mark], lines: &Lines) -> Vec<Passage> 
         let mut start = section.start;
         while start < section.end {
             let end = cut(text, start, section.end);
-            let line = lines.of(start..end, counted);
+            let line = lines.of(text, start..end, counted);
             passages.push(Passage { start, end, place: Place { line, ..section.place.clone() } });
             counted += text[start..end].bytes().filter(|byte| *byte == b'\n').count() as u32;
             start = end;
@@ -83,6 +90,7 @@ fn sections(text: &str, marks: &[Mark]) -> Vec<Section> {
         let place = match &mark.kind {
             MarkKind::Page(number) => Place { page: Some(*number), ..current.place.clone() },
             MarkKind::Part(number) => Place { page: Some(*number), ..Place::default() },
+            MarkKind::Gap => current.place.clone(),
             MarkKind::Heading(title) => Place { heading: Some(title.clone()), ..current.place.clone() },
         };
         let is_page = matches!(mark.kind, MarkKind::Page(_) | MarkKind::Part(_));
@@ -207,13 +215,17 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_the_number_that_they_have_in_the_file() {
-        let text = "one | two three four\n".repeat(1000);
-        let rows = (0..1000).map(|n| (21 * n, 10 * n as u32 + 5)).collect();
-        for passage in divide(&text, &[], &Lines::Given(rows)) {
-            assert_eq!(passage.place.line, Some(passage.start as u32 / 21 * 10 + 5));
+        let text = "Sheet\n".to_owned() + &"one | two three four\n".repeat(1000);
+        let rows: Vec<(usize, u32)> = (0..1000).map(|n| (6 + 21 * n, n as u32 + 1)).collect();
+        for passage in divide(&text, &[], &Lines::Given(rows.clone())) {
+            let before = text[..passage.start].matches('\n').count() as u32;
+            assert_eq!(passage.place.line, Some(before));
         }
-        let before = divide("title", &[], &Lines::Given(vec![(10, 1)]));
-        assert_eq!(before[0].place.line, None);
+        let long = "word ".repeat(3000);
+        for passage in divide(&long, &[], &Lines::Given(vec![(0, 7)])) {
+            assert_eq!(passage.place.line, Some(7));
+        }
+        assert_eq!(divide("title", &[], &Lines::Given(Vec::new()))[0].place.line, None);
     }
 
     #[test]

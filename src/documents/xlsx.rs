@@ -9,9 +9,14 @@ use super::compose::Composer;
 use super::extract::{ExtractLimits, Refusal};
 use super::package::{Package, damaged, read_core};
 use super::row::Row;
-use crate::limits::SHEETS;
+use crate::limits::{SHEETS, UNPACKED_BYTES};
 
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, Refusal> {
+    let mut package = Package::open(bytes)?;
+    // All strings of a workbook are held at once, its sheets are not.
+    if package.size("xl/sharedStrings.xml") > UNPACKED_BYTES {
+        return Err(Refusal::Inflates { limit: UNPACKED_BYTES });
+    }
     let mut book: Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(bytes)).map_err(refusal)?;
     let sheets: Vec<(String, SheetType)> =
         book.sheets_metadata().iter().map(|sheet| (sheet.name.clone(), sheet.typ)).take(SHEETS).collect();
@@ -26,7 +31,6 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
     }
     let metadata = composer.metadata();
     metadata.pages = u32::try_from(sheets.len()).ok();
-    let mut package = Package::open(bytes)?;
     read_core(&mut package, metadata)?;
     for comments in package.names().into_iter().filter(|name| name.starts_with("xl/comments")) {
         read_comments(&mut package, &comments, &mut composer)?;
@@ -174,11 +178,18 @@ mod tests {
                      <c r=\"C1\" t=\"str\"><v>Age</v></c></row><row r=\"1048576\"><c r=\"A1048576\" t=\"b\"><v>1</v></c>\
                      <c r=\"B1048576\" t=\"e\"><v>#N/A</v></c></row></sheetData></worksheet>";
         let book = read(sheet).unwrap();
-        assert_eq!(book.text, "Hens\n\nName |  | Age\nTRUE\n\nEggs\n\n| 6.5\n\nask the <vet>");
+        assert_eq!(book.text, "Hens\nName |  | Age\n\nTRUE\n\nEggs\n| 6.5\n\nask the <vet>");
         assert_eq!(book.pages, Some(2));
         let places: Vec<_> =
             book.passages.iter().map(|p| (p.place.page, p.place.heading.as_deref(), p.place.line)).collect();
-        assert_eq!(places, [(Some(1), Some("Hens"), Some(1)), (Some(2), Some("Eggs"), Some(3))]);
+        assert_eq!(
+            places,
+            [
+                (Some(1), Some("Hens"), Some(0)),
+                (Some(1), Some("Hens"), Some(1_048_576)),
+                (Some(2), Some("Eggs"), Some(2))
+            ]
+        );
     }
 
     #[test]

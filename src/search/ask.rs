@@ -314,7 +314,8 @@ impl<'a> Search<'a> {
         let (text, mut place) = self.passage(part, entry, candidate).map_err(|error| part.error(error))?;
         let tongue = Tongue::from_number(entry.tongue).unwrap_or(Tongue::ENGLISH);
         let snippet = snippet(&text, tongue, &self.plan.leaves, room);
-        place.line = place.line.map(|line| line.saturating_add(snippet.lines_before));
+        // The name of a sheet stands before its first line.
+        place.line = place.line.map(|line| line.saturating_add(snippet.lines_before).max(1));
         Ok(Hit {
             id: entry.id.passage(candidate.passage),
             title: entry.shown_title().to_owned(),

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from facts import DOCX, MARKDOWN, PDF
+from facts import ATTACHMENT, DOCX, MARKDOWN, MESSAGE, PDF, SHEET, SLIDE
 from harness import wait_until
 
 BOTH = pytest.mark.parametrize("family", [4, 6])
@@ -34,7 +34,7 @@ def test_every_revision_finds_and_reads(laptop, family, revision):
         client = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "curl", "version": "1"}}
         status, answer = laptop.mcp("initialize", client, revision, family)
         assert status == 200 and answer["result"]["protocolVersion"] == revision, answer
-    for fact in (PDF, DOCX, MARKDOWN):
+    for fact in (PDF, DOCX, MARKDOWN, SLIDE, SHEET, ATTACHMENT, MESSAGE):
         found = laptop.call("search", {"query": fact.query}, revision=revision, family=family)
         first = found["results"][0]
         assert first["path"] == fact.path, found

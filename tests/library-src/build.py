@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Makes the PDF and DOCX files of tests/library: `python3 tests/library-src/build.py`.
+"""Makes the packed files of tests/library: `python3 tests/library-src/build.py`.
 
 Their results are committed, so this is needed only after a change here. PDFs are set by GNU troff (Debian package groff);
-DOCX files are written with Python's standard library alone.
+all others are written with Python's standard library alone, byte for byte the same at every run.
 """
 
 import os
@@ -10,6 +10,11 @@ import pathlib
 import subprocess
 import zipfile
 from xml.sax.saxutils import escape
+
+import books
+import mail
+import office
+import opendocument
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = HERE.parent / "library"
@@ -42,6 +47,17 @@ def table(rows: list[list[str]]) -> str:
     cells = lambda row, bold: "".join(f"<w:tc><w:p>{run(cell, bold)}</w:p></w:tc>" for cell in row)
     body = "".join(f"<w:tr>{cells(row, number == 0)}</w:tr>" for number, row in enumerate(rows))
     return f"<w:tbl><w:tblPr><w:tblBorders>{borders}</w:tblBorders></w:tblPr>{body}</w:tbl>"
+
+
+def pack(path: str, parts: dict[str, str], kind: str | None = None) -> None:
+    """Writes a package of XML parts; `kind` is the type that OpenDocument and EPUB put first, uncompressed."""
+    with zipfile.ZipFile(LIBRARY / path, "w", zipfile.ZIP_DEFLATED) as package:
+        if kind:
+            package.writestr(zipfile.ZipInfo("mimetype", date_time=(2024, 1, 1, 0, 0, 0)), kind)
+        for name, content in parts.items():
+            entry = zipfile.ZipInfo(name, date_time=(2024, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            package.writestr(entry, '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + content)
 
 
 def docx(path: str, title: str, author: str, created: str, body: list[str], notes: list[str]) -> None:
@@ -85,11 +101,7 @@ def docx(path: str, title: str, author: str, created: str, body: list[str], note
         f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><dc:title>{escape(title)}</dc:title><dc:creator>{escape(author)}'
         f'</dc:creator><dcterms:created xsi:type="dcterms:W3CDTF">{created}</dcterms:created></cp:coreProperties>',
     }
-    with zipfile.ZipFile(LIBRARY / path, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, content in parts.items():
-            entry = zipfile.ZipInfo(name, date_time=(2024, 1, 1, 0, 0, 0))
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            package.writestr(entry, '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + content)
+    pack(path, parts)
 
 
 def lease() -> None:
@@ -166,3 +178,7 @@ if __name__ == "__main__":
     pdf("household-insurance", "house")
     lease()
     minutes()
+    opendocument.build(pack)
+    office.build(pack)
+    books.build(pack)
+    mail.build(LIBRARY)

@@ -4,6 +4,8 @@
 mod attachment;
 mod mbox;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, PartType};
 
@@ -117,11 +119,11 @@ fn write_body(message: &Message<'_>, composer: &mut Composer) {
 }
 
 /// The text of a part; where it has bytes that are not what was declared, by what they look like.
-fn plain_text(message: &Message<'_>, part: &MessagePart<'_>, text: &str) -> String {
+fn plain_text<'a>(message: &Message<'_>, part: &MessagePart<'_>, text: &'a str) -> Cow<'a, str> {
     let raw = message.raw_message.get(part.offset_body as usize..part.offset_end as usize);
     match raw.filter(|_| part.encoding == Encoding::None && text.contains('\u{fffd}')) {
-        Some(raw) => decode(raw, None),
-        None => text.to_owned(),
+        Some(raw) => decode(raw, None).into(),
+        None => text.into(),
     }
 }
 

@@ -68,6 +68,11 @@ impl<'a> Package<'a> {
         }
     }
 
+    /// How many bytes a part says it unpacks to; 0 where it is not there.
+    pub(super) fn size(&mut self, name: &str) -> u64 {
+        self.archive.by_name_raw(name.as_bytes()).map_or(0, |part| part.size())
+    }
+
     fn part(&mut self, name: &str) -> Result<Option<impl Read + use<'_, 'a>>, Refusal> {
         match self.archive.by_name(name) {
             Ok(part) => Ok(Some(part)),

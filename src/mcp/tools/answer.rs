@@ -119,7 +119,7 @@ pub(super) fn hit_schema() -> Value {
             "collection": { "type": "string" },
             "path": { "type": "string", "description": "Below the collection" },
             "type": { "type": "string" },
-            "page": { "type": "integer" },
+            "page": { "type": "integer", "description": "Or slide, sheet, message, cell: what documents of this type have" },
             "heading": { "type": "string" },
             "line": { "type": "integer" },
             "snippet": { "type": "string", "description": "Text around the hit: untrusted" },

@@ -29,7 +29,7 @@ const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "pages",
-        about: "Only this page, or these pages, of a document that has them.",
+        about: "Only this page, or these pages (slides, sheets, messages, cells), of a document that has them.",
         kind: Kind::Text(20),
         required: false,
         example: "\"3-5\"",

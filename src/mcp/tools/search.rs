@@ -120,7 +120,7 @@ impl Tool for Search {
     }
 
     fn about(&self) -> &'static str {
-        "Searches the owner's documents by their text and returns the best passages, each with its place (page, heading, line), a snippet \
+        "Searches the owner's documents by their text and returns the best passages, each with its place (page, slide, sheet, message or cell as page; heading; line), a snippet \
          and an id that fetch takes. Begin with a few telling words; narrow with collection, path, type and dates. Nothing found is an \
          answer too: try the suggestion."
     }
