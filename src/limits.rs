@@ -83,7 +83,7 @@ pub const ATTACHMENT_DEPTH: usize = 16;
 /// Attachments that are read of one letter or one mailbox; the others are named.
 pub const ATTACHMENTS: usize = 10_000;
 /// What is read of them in all, in bytes: as much as a worker can parse in its time; the others are named.
-pub const ATTACHMENT_BYTES: usize = 64 << 20;
+pub const ATTACHMENT_BYTES: usize = 32 << 20;
 /// Groups within groups of an RTF document that are followed: deeper ones are read as their outermost.
 pub const RTF_GROUPS: usize = 1_000;
 /// Notes, comments, headers and footers of one paragraph of an RTF document that are read.

@@ -1,6 +1,7 @@
 //! Jupyter notebooks (nbformat 3 and 4): cells in, their sources and the text of their outputs out; cells are parts by number.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Extracted;
 use super::compose::Composer;
@@ -28,9 +29,10 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
     }
     let metadata = composer.metadata();
     metadata.pages = Some(count);
-    metadata.title = notebook.metadata.title;
-    metadata.author = notebook.metadata.authors.into_iter().find_map(|author| author.name);
-    metadata.created = notebook.metadata.date.as_deref().and_then(parse_date);
+    let text = |place: &str| notebook.metadata.pointer(place).and_then(Value::as_str).map(str::to_owned);
+    metadata.title = text("/title");
+    metadata.author = text("/authors/0/name");
+    metadata.created = text("/date").as_deref().and_then(parse_date);
     composer.title_from_outline();
     Ok(composer.finish())
 }
@@ -43,26 +45,13 @@ struct Notebook {
     #[serde(default)]
     worksheets: Vec<Worksheet>,
     #[serde(default)]
-    metadata: Metadata,
+    metadata: Value,
 }
 
 #[derive(Debug, Deserialize)]
 struct Worksheet {
     #[serde(default)]
     cells: Vec<Cell>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    title: Option<String>,
-    authors: Vec<Author>,
-    date: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Author {
-    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

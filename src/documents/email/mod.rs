@@ -20,7 +20,7 @@ use crate::limits::MAIL_ADDRESSES;
 /// One message. `depth` counts the documents that it is attached to.
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits, depth: usize) -> Result<Extracted, Refusal> {
     let mut composer = Composer::new(limits.max_text);
-    if let Some(message) = MessageParser::default().parse(bytes) {
+    if let Some(message) = MessageParser::default().parse(bytes).filter(is_letter) {
         let metadata = composer.metadata();
         metadata.title = message.subject().map(str::to_owned);
         metadata.author = message.from().and_then(|from| addresses(from).into_iter().next());
@@ -44,13 +44,21 @@ pub(super) fn extract_mailbox(bytes: &[u8], limits: &ExtractLimits, depth: usize
             continue;
         }
         composer.part(number);
-        match parser.parse(bytes) {
+        match parser.parse(bytes).filter(is_letter) {
             Some(message) => write_message(&message, 1, depth, limits, &mut budget, &mut composer),
             None => composer.push(&decode(bytes, None)),
         }
     }
     composer.metadata().pages = Some(count);
     Ok(composer.finish())
+}
+
+/// Whether it has any field that letters have: other text would lose its first paragraph as a header.
+fn is_letter(message: &Message<'_>) -> bool {
+    use mail_parser::HeaderName::*;
+
+    let fields = [From, To, Subject, Date, MessageId, Received, ReturnPath, ContentType, MimeVersion];
+    fields.into_iter().any(|field| message.header(field).is_some())
 }
 
 /// A message whose subject is a heading of this level, with what is attached to it.
@@ -193,6 +201,12 @@ mod tests {
         let last = mailbox.passages.last().unwrap();
         assert_eq!((last.place.page, last.place.heading.as_deref()), (Some(2), Some("Wax")));
         assert_eq!(&mailbox.text[last.start..last.end], "Wax\n\ncandles");
+    }
+
+    #[test]
+    fn what_is_no_letter_is_read_as_text() {
+        assert_eq!(read("Dear all:\n\nwords\n").text, "Dear all:\n\nwords\n");
+        assert_eq!(read("").text, "");
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl Book {
         }
         book.ncx = ncx.and_then(|id| files.get(&id).cloned()).or(book.ncx);
         let mut seen = HashSet::new();
-        let files = order.iter().filter_map(|id| files.get(id));
+        // Contents that stand in the spine say nothing that the chapters do not.
+        let files = order.iter().filter_map(|id| files.get(id)).filter(|file| Some(*file) != book.navigation.as_ref());
         book.spine = files.filter(|file| seen.insert(file.as_str())).cloned().collect();
         Ok(book)
     }
@@ -215,7 +216,7 @@ mod tests {
         <item id="a" href="one.xhtml" media-type="application/xhtml+xml"/>
         <item id="n" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>
         <item id="x" href="toc.ncx" media-type="application/x-dtbncx+xml"/></manifest>
-        <spine toc="x"><itemref idref="a"/><itemref idref="b"/><itemref idref="a"/><itemref idref="none"/></spine></package>"#,
+        <spine toc="x"><itemref idref="a"/><itemref idref="b"/><itemref idref="a"/><itemref idref="n"/><itemref idref="none"/></spine></package>"#,
     );
     const NAV: (&str, &str) = (
         "OPS/nav.xhtml",

@@ -127,6 +127,23 @@ mod tests {
     }
 
     #[test]
+    fn a_chart_says_each_of_its_labels_once() {
+        let series = "<c:ser><c:tx><c:v>Honey</c:v></c:tx><c:cat><c:pt><c:v>May</c:v></c:pt></c:cat><c:val><c:v>4.3</c:v></c:val></c:ser>";
+        let deck = read(&[
+            ("ppt/presentation.xml", LIST),
+            ("ppt/_rels/presentation.xml.rels", SLIDES),
+            ("ppt/slides/slide1.xml", "<p:sld/>"),
+            (
+                "ppt/slides/_rels/slide1.xml.rels",
+                r#"<R><Relationship Id="c" Type="x/chart" Target="../charts/chart1.xml"/></R>"#,
+            ),
+            ("ppt/charts/chart1.xml", &format!("<c:chart>{}</c:chart>", series.repeat(3))),
+        ])
+        .unwrap();
+        assert_eq!(deck.text.trim(), "Honey\n\nMay");
+    }
+
+    #[test]
     fn relations_that_lead_nowhere_or_in_circles_end() {
         let circle = r#"<R><Relationship Id="a" Type="x/notesSlide" Target="slide1.xml"/>
             <Relationship Id="b" Type="x/chart" Target="slide1.xml"/></R>"#;

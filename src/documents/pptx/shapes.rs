@@ -1,5 +1,7 @@
 //! What stands on a slide: the events of a part of a presentation in, its title and its paragraphs out.
 
+use std::collections::HashSet;
+
 use quick_xml::events::{BytesStart, Event};
 
 use crate::documents::extract::Refusal;
@@ -15,12 +17,16 @@ pub(super) struct Shapes {
     place: Placeholder,
     /// Inside an element whose text shows.
     in_text: bool,
+    /// Inside the numbers that a chart draws.
+    in_numbers: bool,
     /// Depth inside something whose text is not to be read.
     skipping: usize,
     /// Depth of tables; a cell of one gathers its paragraphs.
     tables: usize,
     cell: String,
     row: Row,
+    /// Labels of the chart that have been read.
+    labels: HashSet<String>,
 }
 
 /// What a shape stands for (ECMA-376 part 1, §19.7.10).
@@ -64,8 +70,10 @@ impl Shapes {
         match name.as_ref() {
             "sp" => self.place = Placeholder::Other,
             "p" => self.end_paragraph(),
-            // `t` is a run's text, `v` a chart's label or number, `text` an older comment.
-            "t" | "v" | "text" => self.in_text = true,
+            // `t` is a run's text, `v` a chart's label, `text` an older comment.
+            "t" | "text" => self.in_text = true,
+            "v" => self.in_text = !self.in_numbers,
+            "val" | "xVal" | "yVal" | "bubbleSize" => self.in_numbers = true,
             "tbl" => self.tables += 1,
             "tc" => self.cell.clear(),
             _ => self.empty(tag),
@@ -97,7 +105,9 @@ impl Shapes {
         }
         match name {
             "t" => self.in_text = false,
-            "v" | "text" => {
+            "v" => self.end_label(),
+            "val" | "xVal" | "yVal" | "bubbleSize" => self.in_numbers = false,
+            "text" => {
                 self.in_text = false;
                 self.end_paragraph();
             }
@@ -111,6 +121,15 @@ impl Shapes {
             "tbl" => self.tables = self.tables.saturating_sub(1),
             _ => {}
         }
+    }
+
+    /// A label of a chart stands once however often its rows repeat it.
+    fn end_label(&mut self) {
+        self.in_text = false;
+        if !self.labels.insert(self.paragraph.trim().to_owned()) {
+            self.paragraph.clear();
+        }
+        self.end_paragraph();
     }
 
     fn end_paragraph(&mut self) {
