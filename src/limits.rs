@@ -190,19 +190,34 @@ pub const SOURCES_UNDER_LOAD: usize = 4096;
 /// Least time between two handshakes served of one peer, in milliseconds (the kernel's figure).
 pub const INITIATION_INTERVAL_MILLIS: u64 = 20;
 
-/// Receive ring of a connection, in bytes: requests are small, and a ring is resident once it has been walked around.
-pub const RECEIVE_RING_BYTES: usize = 16 << 10;
+/// What each of a connection's two rings may take without asking, in bytes: a request, or a small answer.
+pub const RING_LEAST_BYTES: usize = 4 << 10;
 
-/// Send ring of a connection, in bytes.
+/// What may always be written ahead of the acknowledgements, in bytes: the pieces in which answers are made.
 pub const SEND_RING_BYTES: usize = 64 << 10;
 
-/// The ring in the direction of bulk of a peer's first connections, in bytes: 26 Mbit/s at a round trip of 40 ms. It is also all that can be
-/// under way at once, and Linux gives a client's UDP socket 208 KiB by default, overheads included: what overflows there is lost, and smoltcp
-/// mends a loss after a second. Of 298,000 datagrams of local downloads 236 were lost with 256 KiB, 90 with 128 KiB.
-pub const BULK_RING_BYTES: usize = 128 << 10;
+/// What a fast and distant client may make of that, in bytes: 100 Mbit/s at a round trip of 150 ms, twice.
+pub const SEND_RING_MOST_BYTES: usize = 4 << 20;
 
-/// How many connections of a peer get one: browsers open six at most, and downloads use few.
-pub const BULK_CONNECTIONS: usize = 6;
+/// What a client may send ahead of our reading, in bytes, and what a fast one may make of that.
+pub const RECEIVE_WINDOW_BYTES: usize = 64 << 10;
+/// See [`RECEIVE_WINDOW_BYTES`].
+pub const RECEIVE_WINDOW_MOST_BYTES: usize = 2 << 20;
+
+/// Ranges that came ahead of their time, per connection, in number: every second segment of a large window, when a queue overflows.
+pub const EARLY_RANGES: usize = 1024;
+
+/// How long after the last segment an idle connection gives its rings back, in seconds: longer than between the questions of a busy client.
+pub const RING_REST_SECS: u64 = 2;
+
+/// A quarter of all buffers is the most that one peer may have.
+pub const BUFFER_SHARES: u64 = 4;
+
+/// Smallest size of segments that is honoured, in bytes: smaller ones are wanted by nobody but to cause work.
+pub const SEGMENT_LEAST_BYTES: usize = 216;
+
+/// How long a 4-tuple is not used again after its connection, in seconds: nothing lives that long in a tunnel.
+pub const TIME_WAIT_SECS: u64 = 10;
 
 /// How long a handshake of TCP may take, in seconds.
 pub const HALF_OPEN_SECS: u64 = 10;

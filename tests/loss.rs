@@ -52,7 +52,6 @@ fn the_table_is_up_to_date() {
 }
 
 #[test]
-#[ignore = "smoltcp mends one segment per round trip, or after a second"]
 fn goodput_at_one_percent_of_loss_is_four_fifths_of_the_bound() {
     check(|row| {
         let goodput = row.down.min(row.up);
@@ -61,7 +60,6 @@ fn goodput_at_one_percent_of_loss_is_four_fifths_of_the_bound() {
 }
 
 #[test]
-#[ignore = "smoltcp mends a lost tail after a second"]
 fn at_three_percent_of_loss_an_answer_is_seldom_silent_for_long() {
     check(|row| {
         let bar = 4 * row.conditions.round_trip + Duration::from_millis(300);

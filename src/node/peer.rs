@@ -112,6 +112,9 @@ impl State {
         if self.session.wants_tick(now) {
             self.tick(now, outbox, counts);
         }
+        if let Some(stack) = self.stack.as_mut().filter(|_| reception.established || reception.roamed) {
+            stack.nudge(now);
+        }
         Outcome { established: reception.established, roamed: reception.roamed.then_some(path.remote) }
     }
 

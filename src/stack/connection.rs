@@ -1,30 +1,12 @@
-//! One TCP connection: a smoltcp socket in a set of its own, who uses it, and who waits for it.
+//! One TCP connection of a stack: the state machine, who uses it, and who waits for it.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
-use smoltcp::time::Duration;
-
-use super::budget::Reservation;
 use super::packet::Tuple;
-use crate::limits::{CONNECTION_TIMEOUT_SECS, HALF_OPEN_SECS, KEEP_ALIVE_SECS, ORPHAN_DISCARD_BYTES};
-
-/// Sizes of the two rings, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rings {
-    pub(super) receive: usize,
-    pub(super) send: usize,
-}
-
-impl Rings {
-    pub(super) fn bytes(&self) -> usize {
-        self.receive + self.send
-    }
-}
+use super::tcp::{Ending, Tcb};
+use crate::limits::ORPHAN_DISCARD_BYTES;
 
 /// Who uses a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,15 +17,6 @@ pub(super) enum User {
     Stream,
     /// Nobody any more. What is in the ring goes out until then (from the next look at the clock on).
     Gone { until: Option<Instant> },
-}
-
-/// What made a connection's state change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// A segment came.
-    Segment,
-    /// Time passed.
-    Time,
 }
 
 /// What is to become of a connection.
@@ -68,32 +41,17 @@ pub(super) struct Connection {
     pub(super) armed: Option<Instant>,
     /// Whether its 4-tuple is free again.
     pub(super) ended: bool,
-    pub(super) sockets: SocketSet<'static>,
-    handle: SocketHandle,
+    pub(super) tcb: Tcb,
     opened: bool,
-    /// The other end has sent its FIN.
-    finished: bool,
+    shut_down: bool,
     failure: Option<ErrorKind>,
-    /// What was received and not read when the connection came to its end in good order: smoltcp would forget it.
-    unread: VecDeque<u8>,
     discarded: usize,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    _reservation: Reservation,
 }
 
 impl Connection {
-    /// A connection whose SYN has come, or is to be sent: the caller has the socket listen or connect.
-    pub(super) fn new(tuple: Tuple, user: User, rings: Rings, reservation: Reservation) -> Connection {
-        let receive = SocketBuffer::new(vec![0; rings.receive]);
-        let mut socket = Socket::new(receive, SocketBuffer::new(vec![0; rings.send]));
-        socket.set_congestion_control(CongestionControl::Cubic);
-        // Whoever writes writes whole answers; their tails must not wait for a delayed acknowledgement.
-        socket.set_nagle_enabled(false);
-        socket.set_timeout(Some(Duration::from_secs(HALF_OPEN_SECS)));
-        socket.set_keep_alive(Some(Duration::from_secs(KEEP_ALIVE_SECS)));
-        let mut sockets = SocketSet::new(Vec::with_capacity(1));
-        let handle = sockets.add(socket);
+    pub(super) fn new(tuple: Tuple, user: User, tcb: Tcb) -> Connection {
         Connection {
             tuple,
             user,
@@ -101,25 +59,14 @@ impl Connection {
             turn: 0,
             armed: None,
             ended: false,
-            sockets,
-            handle,
+            tcb,
             opened: false,
-            finished: false,
+            shut_down: false,
             failure: None,
-            unread: VecDeque::new(),
             discarded: 0,
             reader: None,
             writer: None,
-            _reservation: reservation,
         }
-    }
-
-    pub(super) fn socket(&mut self) -> &mut Socket<'static> {
-        self.sockets.get_mut(self.handle)
-    }
-
-    pub(super) fn state(&self) -> State {
-        self.sockets.get::<Socket>(self.handle).state()
     }
 
     /// Bytes received into `buffer`.
@@ -127,13 +74,11 @@ impl Connection {
         if buffer.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.opened && self.socket().can_recv() {
-            // Reads across the ring's wrap.
-            return Poll::Ready(self.socket().recv_slice(buffer).map_err(|_| ErrorKind::NotConnected.into()));
+        if self.tcb.readable() > 0 {
+            return Poll::Ready(Ok(self.tcb.read(buffer)));
         }
-        if self.finished {
-            // `VecDeque` reads without fail, and nothing when it is empty: the end of the stream.
-            return Poll::Ready(self.unread.read(buffer));
+        if self.tcb.is_received() {
+            return Poll::Ready(Ok(0));
         }
         if let Some(failure) = self.failure {
             return Poll::Ready(Err(failure.into()));
@@ -142,31 +87,33 @@ impl Connection {
         Poll::Pending
     }
 
-    /// As many of `bytes` as the send ring has room for.
+    /// As many of `bytes` as there is room for.
     pub(super) fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(failure) = self.failure {
             return Poll::Ready(Err(failure.into()));
         }
-        if self.opened && !self.socket().may_send() {
+        if self.shut_down || self.ended {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
         // Writing nothing waits for the connection, and for nothing else.
         if self.opened && bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        if self.opened && self.socket().can_send() {
-            return Poll::Ready(self.socket().send_slice(bytes).map_err(|_| ErrorKind::BrokenPipe.into()));
+        let written = self.tcb.write(bytes);
+        if written > 0 {
+            return Poll::Ready(Ok(written));
         }
         register(&mut self.writer, context);
         Poll::Pending
     }
 
-    /// Ends our direction after what is in the ring.
+    /// Ends our direction after what was written.
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         match self.failure {
             Some(failure) => Err(failure.into()),
             None => {
-                self.socket().close();
+                self.shut_down = true;
+                self.tcb.close();
                 Ok(())
             }
         }
@@ -174,7 +121,7 @@ impl Connection {
 
     /// Whether our direction has been ended.
     pub(super) fn is_shut_down(&self) -> bool {
-        !matches!(self.state(), State::SynSent | State::SynReceived | State::Established | State::CloseWait)
+        self.shut_down
     }
 
     /// Fails everything its stream does from now on.
@@ -184,72 +131,47 @@ impl Connection {
         wakers.extend(self.writer.take());
     }
 
-    /// Draws the conclusions after smoltcp has changed the socket: who is to be woken, and whether it is over.
-    pub(super) fn settle(&mut self, cause: Cause, wakers: &mut Vec<Waker>) -> Fate {
-        let state = self.state();
+    /// Draws the conclusions after the state machine has moved: who is to be woken, and whether it is over.
+    pub(super) fn settle(&mut self, wakers: &mut Vec<Waker>) -> Fate {
         let mut fate = Fate::Lives;
-        match state {
-            State::Listen | State::SynSent | State::SynReceived | State::Closed => {}
-            _ if !self.opened => {
-                self.opened = true;
-                fate = Fate::Opened;
-                self.socket().set_timeout(Some(Duration::from_secs(CONNECTION_TIMEOUT_SECS)));
-            }
-            _ => {}
+        if self.tcb.is_open() && !self.opened {
+            self.opened = true;
+            fate = Fate::Opened;
         }
-        if state == State::TimeWait && self.user == User::Stream {
-            self.keep_unread();
-        }
-        self.finished |= matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
-        // A reset in the middle of a handshake puts smoltcp's socket back to listening.
-        let reset = state == State::Listen;
-        if reset || (state == State::Closed && self.socket().remote_endpoint().is_none()) {
-            if !self.is_in_good_order() {
-                self.failure.get_or_insert(match (cause, self.opened) {
-                    (Cause::Segment, true) => ErrorKind::ConnectionReset,
-                    (Cause::Segment, false) => ErrorKind::ConnectionRefused,
-                    (Cause::Time, _) => ErrorKind::TimedOut,
+        if let Some(ending) = self.tcb.ending() {
+            let is_in_good_order = self.tcb.is_received() && self.tcb.is_delivered();
+            if ending != Ending::Finished && !is_in_good_order {
+                self.failure.get_or_insert(match ending {
+                    Ending::Reset if !self.opened => ErrorKind::ConnectionRefused,
+                    Ending::Reset => ErrorKind::ConnectionReset,
+                    Ending::TimedOut => ErrorKind::TimedOut,
+                    Ending::Aborted | Ending::Finished => ErrorKind::ConnectionAborted,
                 });
             }
             self.ended = true;
             fate = Fate::Ended;
         }
-        if matches!(self.user, User::Gone { .. }) && self.opened {
+        if matches!(self.user, User::Gone { .. }) {
             self.discard();
         }
         self.wake(wakers);
         fate
     }
 
-    /// Whether a closed connection has delivered all that was to be delivered, both ways.
-    fn is_in_good_order(&mut self) -> bool {
-        self.finished && self.socket().send_queue() == 0
-    }
-
-    /// Takes what is in the receive ring out of smoltcp's reach: at most the ring's size, once in the life of a connection.
-    fn keep_unread(&mut self) {
-        let mut unread = std::mem::take(&mut self.unread);
-        while self.socket().can_recv() {
-            let Ok(()) = self.socket().recv(|bytes| (bytes.len(), unread.extend(&*bytes))) else { break };
-        }
-        self.unread = unread;
-    }
-
     /// Reads on for nobody, so that an answer sent early is not lost in a reset; but not for ever.
     fn discard(&mut self) {
-        let discarded = self.socket().recv(|bytes| (bytes.len(), bytes.len())).unwrap_or(0);
-        self.discarded += discarded;
+        self.discarded += self.tcb.discard();
         if self.discarded > ORPHAN_DISCARD_BYTES {
-            self.socket().abort();
+            self.tcb.abort();
         }
     }
 
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
         let over = self.failure.is_some() || self.ended;
-        if self.reader.is_some() && (over || self.finished || (self.opened && self.socket().can_recv())) {
+        if self.reader.is_some() && (over || self.tcb.is_received() || self.tcb.readable() > 0) {
             wakers.extend(self.reader.take());
         }
-        if self.writer.is_some() && (over || (self.opened && (self.socket().can_send() || !self.socket().may_send()))) {
+        if self.writer.is_some() && (over || self.tcb.has_ample_room()) {
             wakers.extend(self.writer.take());
         }
     }

@@ -1,7 +1,8 @@
 //! TCP/IP for one peer, without a device: inner packets and time go in; packets and the bytes of streams come out.
 //!
-//! Every connection has a smoltcp socket set of its own, made when its SYN comes and found by its 4-tuple: there is no listening pool and
-//! no backlog to exhaust, and an idle connection costs a busy one nothing.
+//! Every connection is a state machine of its own ([`tcp`]), made when its SYN comes and found by its 4-tuple: there is no listening pool
+//! and no backlog to exhaust, and an idle connection costs a busy one nothing. Packets are read and written with smoltcp; its interface
+//! answers whatever is not TCP.
 
 mod budget;
 mod connection;
@@ -9,6 +10,7 @@ mod device;
 mod open;
 mod packet;
 mod table;
+mod tcp;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,9 +27,11 @@ pub use budget::Budget;
 pub use table::ConnectionId;
 
 use crate::limits::{ORPHAN_SECS, TIME_WAIT_CONNECTIONS, TURN_SEGMENTS};
-use connection::{Cause, Fate, User};
+use connection::{Fate, User};
 use device::Device;
+use packet::{Parsed, parse, write_reset, write_segment};
 use table::Table;
+use tcp::Verdict;
 
 /// What a stack is and what it may hold.
 #[derive(Debug, Clone)]
@@ -75,20 +79,20 @@ pub enum OpenError {
 /// The TCP/IP stack that one peer talks to.
 pub struct Stack {
     config: StackConfig,
+    /// Its share of what all stacks together may hold.
+    budget: Arc<Budget>,
     interface: Interface,
     /// smoltcp counts time from here.
     epoch: Instant,
-    /// What smoltcp was last told.
-    now: smoltcp::time::Instant,
-    /// What packets of no connection are processed with.
-    nothing: SocketSet<'static>,
+    /// The time it was last told.
+    now: Instant,
     table: Table,
     /// Whose turn it is to send.
     ready: VecDeque<ConnectionId>,
     /// Opened by the other end, and not taken yet.
     opened: VecDeque<ConnectionId>,
     time_wait: VecDeque<ConnectionId>,
-    ports: u64,
+    chance: u64,
 }
 
 /// What a packet led to.
@@ -106,8 +110,7 @@ impl Stack {
         let mut settings = Config::new(HardwareAddress::Ip);
         settings.random_seed = config.seed;
         let mut device = Device::without_packet(config.mtu, &mut []);
-        let zero = smoltcp::time::Instant::ZERO;
-        let mut interface = Interface::new(settings, &mut device, zero);
+        let mut interface = Interface::new(settings, &mut device, smoltcp::time::Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             for &address in &config.addresses {
                 let prefix_bits = if address.is_ipv4() { 32 } else { 128 };
@@ -116,12 +119,12 @@ impl Stack {
             }
         });
         Stack {
-            ports: config.seed,
+            chance: config.seed,
+            budget: config.budget.share(config.connections),
             config,
             interface,
             epoch: now,
-            now: zero,
-            nothing: SocketSet::new(Vec::new()),
+            now,
             table: Table::default(),
             ready: VecDeque::new(),
             opened: VecDeque::new(),
@@ -132,29 +135,46 @@ impl Stack {
     /// Takes a packet. An immediate answer (of a ping, of a closed port) is written into `reply`, which holds the MTU; streams that it
     /// moved are to be woken.
     pub fn handle_packet(&mut self, now: Instant, packet: &[u8], reply: &mut [u8], wakers: &mut Vec<Waker>) -> Handled {
-        self.observe(now);
-        let (id, refusal) = match self.route(packet) {
+        self.now = now;
+        let parsed = match parse(packet) {
+            Ok(parsed) => parsed,
+            Err(refusal) => return Handled { reply: 0, refusal: Some(refusal) },
+        };
+        if !self.config.addresses.contains(&parsed.destination()) {
+            return Handled { reply: 0, refusal: Some(PacketRefusal::Elsewhere) };
+        }
+        let Parsed::Segment { tuple, segment } = parsed else {
+            return Handled { reply: self.handle_other(packet, reply), refusal: None };
+        };
+        let (id, refusal) = match self.route(tuple, &segment) {
             Ok(id) => (id, None),
             Err(PacketRefusal::Full) => (None, Some(PacketRefusal::Full)),
             Err(refusal) => return Handled { reply: 0, refusal: Some(refusal) },
         };
-        let sockets = match id.and_then(|id| self.table.get_mut(id)) {
-            Some(connection) => &mut connection.sockets,
-            None => &mut self.nothing,
+        let verdict = match id.and_then(|id| self.table.get_mut(id)) {
+            Some(connection) => connection.tcb.handle(now, &segment),
+            None => Verdict::Stray,
         };
-        let mut device = Device::with_packet(self.config.mtu, packet, reply);
-        self.interface.poll_ingress_single(self.now, &mut device, sockets);
-        let reply = device.written();
         if let Some(id) = id {
-            self.settle(id, Cause::Segment, wakers);
+            self.settle(id, wakers);
             self.schedule(id);
         }
+        let reply = if verdict == Verdict::Stray { write_reset(tuple, &segment, reply) } else { 0 };
         Handled { reply, refusal }
+    }
+
+    /// What is not TCP is smoltcp's to answer: pings, and datagrams to closed ports.
+    fn handle_other(&mut self, packet: &[u8], reply: &mut [u8]) -> usize {
+        let micros = self.now.saturating_duration_since(self.epoch).as_micros();
+        let now = smoltcp::time::Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX));
+        let mut device = Device::with_packet(self.config.mtu, packet, reply);
+        self.interface.poll_ingress_single(now, &mut device, &mut SocketSet::new(Vec::new()));
+        device.written()
     }
 
     /// Writes the next packet that a connection has to send into `out`, which holds the MTU, and says how long it is. Connections take turns.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8], wakers: &mut Vec<Waker>) -> Option<usize> {
-        self.observe(now);
+        self.now = now;
         while let Some(&id) = self.ready.front() {
             let Some(connection) = self.table.get_mut(id).filter(|connection| !connection.ended) else {
                 self.ready.pop_front();
@@ -163,21 +183,23 @@ impl Stack {
             if connection.user == (User::Gone { until: None }) {
                 connection.user = User::Gone { until: Some(now + Duration::from_secs(ORPHAN_SECS)) };
             }
-            let mut device = Device::without_packet(self.config.mtu, out);
-            self.interface.poll_egress(self.now, &mut device, &mut connection.sockets);
-            let written = device.written();
+            let outgoing = connection.tcb.poll(now);
+            let written = outgoing.as_ref().map(|outgoing| {
+                let fill = |bytes: &mut [u8]| connection.tcb.fill(outgoing, bytes);
+                write_segment(connection.tuple, &outgoing.header, outgoing.length, fill, out)
+            });
             connection.turn += 1;
-            if written == 0 || connection.turn >= TURN_SEGMENTS {
+            if written.is_none() || connection.turn >= TURN_SEGMENTS {
                 self.ready.pop_front();
                 connection.queued = false;
             }
-            self.settle(id, Cause::Time, wakers);
+            self.settle(id, wakers);
             match written {
-                0 => self.rest(id),
-                _ => {
-                    self.queue(id);
-                    return Some(written);
-                }
+                Some(_) => self.schedule(id),
+                None => self.rest(id),
+            }
+            if written.is_some() {
+                return written;
             }
         }
         None
@@ -202,13 +224,25 @@ impl Stack {
 
     /// Makes those connections ready whose time has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.observe(now);
+        self.now = now;
         while let Some(id) = self.table.take_due(now) {
             let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.tcb.handle_timeout(now);
             if matches!(connection.user, User::Gone { until: Some(until) } if until <= now) {
-                connection.socket().abort();
+                connection.tcb.abort();
             }
+            // Its end, if this is one, is settled with its turn to send.
             self.queue(id);
+        }
+    }
+
+    /// The peer can be reached again, or elsewhere: whatever waits longer and longer for an answer asks for it now.
+    pub fn nudge(&mut self, now: Instant) {
+        self.now = now;
+        for id in self.table.ids() {
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.tcb.nudge(now);
+            self.schedule(id);
         }
     }
 
@@ -260,7 +294,7 @@ impl Stack {
         }
         connection.user = User::Gone { until: None };
         if !connection.is_shut_down() {
-            connection.socket().abort();
+            connection.tcb.abort();
         }
         self.queue(id);
     }
@@ -281,10 +315,10 @@ impl Stack {
         self.time_wait.clear();
     }
 
-    /// Draws the conclusions after smoltcp has changed a connection.
-    fn settle(&mut self, id: ConnectionId, cause: Cause, wakers: &mut Vec<Waker>) {
+    /// Draws the conclusions after a connection's state machine has moved.
+    fn settle(&mut self, id: ConnectionId, wakers: &mut Vec<Waker>) {
         let Some(connection) = self.table.get_mut(id) else { return };
-        match connection.settle(cause, wakers) {
+        match connection.settle(wakers) {
             Fate::Opened if connection.user == User::Awaited => {
                 connection.user = User::Stream;
                 self.opened.push_back(id);
@@ -303,31 +337,24 @@ impl Stack {
 
     /// Makes a connection ready if it has something to send, else sets its timer.
     fn schedule(&mut self, id: ConnectionId) {
-        match self.due(id) {
-            Some(due) if due <= self.instant() => self.queue(id),
-            Some(due) => self.table.arm(id, due),
+        let now = self.now;
+        match self.table.get_mut(id) {
+            Some(connection) if connection.tcb.has_work(now) => self.queue(id),
+            Some(_) => self.rest(id),
             None => {}
         }
     }
 
-    /// Sets the timer of a connection that has just had nothing to send.
+    /// Sets the timer of a connection that has nothing to send for now.
     fn rest(&mut self, id: ConnectionId) {
-        if let Some(due) = self.due(id) {
-            // Were smoltcp to say "now" and then send nothing, we would turn in a circle.
-            let soon = self.instant() + Duration::from_millis(10);
-            self.table.arm(id, if due <= self.instant() { soon } else { due });
-        }
-    }
-
-    fn due(&mut self, id: ConnectionId) -> Option<Instant> {
-        let connection = self.table.get_mut(id).filter(|connection| !connection.ended)?;
+        let Some(connection) = self.table.get_mut(id).filter(|connection| !connection.ended) else { return };
         let until = match connection.user {
             User::Gone { until } => until,
             User::Awaited | User::Stream => None,
         };
-        let due = self.interface.poll_at(self.now, &connection.sockets);
-        let due = due.map(|due| self.epoch + Duration::from_micros(due.total_micros().max(0) as u64));
-        [until, due].into_iter().flatten().min()
+        if let Some(due) = [until, connection.tcb.poll_timeout()].into_iter().flatten().min() {
+            self.table.arm(id, due);
+        }
     }
 
     fn queue(&mut self, id: ConnectionId) {
@@ -339,14 +366,11 @@ impl Stack {
         }
     }
 
-    fn observe(&mut self, now: Instant) {
-        let micros = now.saturating_duration_since(self.epoch).as_micros();
-        self.now = smoltcp::time::Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX));
-    }
-
-    /// The time that smoltcp was last told.
-    fn instant(&self) -> Instant {
-        self.epoch + Duration::from_micros(self.now.total_micros() as u64)
+    /// The next number of a sequence that starts with the seed: the multiplier and increment of PCG's generator, whose upper half is the
+    /// good one.
+    fn draw(&mut self) -> u32 {
+        self.chance = self.chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (self.chance >> 32) as u32
     }
 }
 

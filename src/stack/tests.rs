@@ -1,7 +1,7 @@
 //! Two stacks joined by memory: what a peer may send, and what it may not.
 
 use super::*;
-use crate::limits::{ORPHAN_DISCARD_BYTES, RECEIVE_RING_BYTES, TIME_WAIT_CONNECTIONS};
+use crate::limits::{ORPHAN_DISCARD_BYTES, RECEIVE_WINDOW_BYTES, TIME_WAIT_CONNECTIONS};
 
 const MTU: usize = 1280;
 
@@ -170,7 +170,7 @@ fn what_is_for_others_is_dropped() {
 fn a_ring_is_read_across_its_wrap() {
     let mut pair = Pair::new();
     let (client, server) = pair.connect(addresses(1)[0]);
-    let bytes: Vec<u8> = (0..RECEIVE_RING_BYTES * 5).map(|number| (number / 3) as u8).collect();
+    let bytes: Vec<u8> = (0..RECEIVE_WINDOW_BYTES * 5).map(|number| (number / 3) as u8).collect();
     let (mut written, mut received) = (0, Vec::new());
     for round in 0..1000 {
         written += write(&mut pair.client, client, &bytes[written..(written + 700 + round).min(bytes.len())]);

@@ -119,7 +119,6 @@ fn the_other_half_goes_on_after_one_is_closed() {
 }
 
 #[test]
-#[ignore = "smoltcp: both ends drop each other's acknowledgements until the connection dies"]
 fn two_full_flights_whose_acknowledgements_are_all_lost_are_acknowledged_again() {
     let mut network = established(40);
     network.meddle(lose(2, |segment| segment.is_bare()));
@@ -134,7 +133,6 @@ fn two_full_flights_whose_acknowledgements_are_all_lost_are_acknowledged_again()
 }
 
 #[test]
-#[ignore = "smoltcp: both ends may drop each other's acknowledgements until the connection dies"]
 fn whatever_happens_on_the_way_both_ends_read_what_was_written() {
     for seed in 1..=30 {
         let mut network = established(40);

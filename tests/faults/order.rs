@@ -31,7 +31,6 @@ fn bulk(mut rule: impl FnMut(u64) -> Fate + 'static) -> (Duration, u64) {
 }
 
 #[test]
-#[ignore = "smoltcp takes each for a loss: 4.5 times as long"]
 fn segments_three_packets_late_cost_little() {
     let (usual, usual_segments) = bulk(|_| Fate::Arrives);
     let late = |number| if number % 20 == 0 { Fate::IsLate(THREE_PACKETS) } else { Fate::Arrives };

@@ -19,7 +19,6 @@ fn a_lost_segment_in_the_middle_is_mended_in_a_round_trip() {
 }
 
 #[test]
-#[ignore = "smoltcp has no loss probe: 1 s"]
 fn a_lost_tail_segment_is_mended_without_a_timeout() {
     let (mut line, start) = Line::warm(ANSWER_BYTES);
     let last = start + ANSWER_BYTES as u32 - 1;
@@ -29,7 +28,6 @@ fn a_lost_tail_segment_is_mended_without_a_timeout() {
 }
 
 #[test]
-#[ignore = "smoltcp has no loss probe: 1 s"]
 fn a_lost_tail_of_three_segments_is_mended_without_a_timeout() {
     let (mut line, start) = Line::warm(ANSWER_BYTES);
     let end = start + ANSWER_BYTES as u32;
@@ -38,7 +36,6 @@ fn a_lost_tail_of_three_segments_is_mended_without_a_timeout() {
 }
 
 #[test]
-#[ignore = "smoltcp has no loss probe: 1 s"]
 fn a_lost_answer_of_one_segment_is_mended_without_a_timeout() {
     let (mut line, _) = Line::warm(500);
     line.meddle(lose(1, |segment| segment.from == Side::Server && segment.bytes > 0));
@@ -46,7 +43,6 @@ fn a_lost_answer_of_one_segment_is_mended_without_a_timeout() {
 }
 
 #[test]
-#[ignore = "smoltcp has no loss probe: 1 s"]
 fn a_lost_request_is_mended_without_a_timeout() {
     let (mut line, _) = Line::warm(ANSWER_BYTES);
     line.meddle(lose(1, |segment| segment.from == Side::Client && segment.bytes > 0));
@@ -54,7 +50,6 @@ fn a_lost_request_is_mended_without_a_timeout() {
 }
 
 #[test]
-#[ignore = "smoltcp mends one segment, and the rest after a timeout: 1 s"]
 fn ten_segments_lost_in_a_row_are_mended_together() {
     let (mut line, start) = Line::warm(BULK_BYTES);
     let hole = start + 300_000..start + 313_000;
@@ -63,7 +58,6 @@ fn ten_segments_lost_in_a_row_are_mended_together() {
 }
 
 #[test]
-#[ignore = "smoltcp mends one segment, and the rest after a timeout: 1 s"]
 fn every_tenth_segment_of_a_flight_lost_is_mended_together() {
     let (mut line, start) = Line::warm(BULK_BYTES);
     let mut count = 0;
@@ -82,7 +76,6 @@ fn every_tenth_segment_of_a_flight_lost_is_mended_together() {
 }
 
 #[test]
-#[ignore = "smoltcp waits for a timeout: 1 s"]
 fn a_lost_retransmission_is_noticed_by_what_was_sent_after_it() {
     let (mut line, start) = Line::warm(BULK_BYTES);
     line.meddle(lose(2, move |segment| segment.from == Side::Server && segment.carries(start + 300_000)));

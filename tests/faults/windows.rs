@@ -8,7 +8,7 @@ use crate::line::{Line, PATIENCE, ROUND_TRIP, TIMEOUT, within};
 use crate::network::tap::Fate;
 use crate::network::{Network, Side};
 
-const BULK_BYTES: u64 = 2_000_000;
+const BULK_BYTES: u64 = 8_000_000;
 
 /// A download whose reader stops for a while. With `update_is_lost`, nothing arrives of what it acknowledges in a round trip afterwards. Says how
 /// long it takes from the time when the reader goes on until more has come than the closed window held, and until all has.

@@ -80,7 +80,6 @@ fn a_slow_reader_does_not_grow_memory() {
         let mut client = clients[0].dial(80);
         client.write_all(b"everything, please").await.expect("an open stream");
         let mut stream = server.accept().await;
-        let reserved = server.count("buffer_bytes_now");
         let writer = tokio::task::spawn_local(async move {
             let mut written = 0usize;
             let chunk = [7; 10_000];
@@ -92,9 +91,12 @@ fn a_slow_reader_does_not_grow_memory() {
             let _: Result<(), _> = tokio::time::timeout(Duration::from_secs(100), idle).await;
             (stream, written)
         });
+        pass(Duration::from_secs(5)).await;
+        let reserved = server.count("buffer_bytes_now");
         let (stream, written) = writer.await.expect("a task that ends");
-        // The rings of both ends are all that was taken.
+        // The rings of both ends are all that was taken, and soon.
         assert!(written <= 2 * 256 * 1024, "{written} bytes were taken from a writer whose reader sleeps");
+        assert!(reserved <= 512 * 1024, "{reserved} bytes");
         assert_eq!(server.count("buffer_bytes_now"), reserved);
         // It goes on as soon as it is read.
         let mut read = vec![0; written];
