@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -62,7 +63,8 @@ pub(super) fn answer(
         let is_head = request.method() == Method::HEAD;
         let mut ticket = Ticket::new(Arc::clone(&appliance), peer, after);
         let timeout = appliance.shell.sleep(appliance.config.load().limits.call_timeout);
-        let outcome = bounded(respond(&appliance, &mut ticket, request), timeout).await;
+        // Pinned here: handed on by value, it would stand in this future several times over.
+        let outcome = bounded(pin!(respond(&appliance, &mut ticket, request)), timeout).await;
         let mut reply = match outcome {
             Ok(Ok(reply)) => reply,
             Ok(Err(refusal)) => refusal.into_reply(&ticket.request_id),
@@ -147,15 +149,16 @@ async fn dispatch(
     body: Incoming,
 ) -> Result<Reply, Refusal> {
     let page_enabled = appliance.config.load().page.enabled;
+    // hyper keeps room for an answer's future in every connection, idle ones too: what needs much of it is put elsewhere.
     match route {
-        Route::Mcp => post(appliance, question, parts, body).await,
-        Route::Page if page_enabled => page::reply(appliance, question, parts).await,
+        Route::Mcp => Box::pin(post(appliance, question, parts, body)).await,
+        Route::Page if page_enabled => Box::pin(page::reply(appliance, question, parts)).await,
         Route::Asset(path) if page_enabled => page::assets::reply(path).ok_or(Refusal::NotFound),
         Route::Page | Route::Asset(_) => Err(Refusal::NotFound),
-        Route::Search => api::search(appliance, question, parts).await,
-        Route::Document(id) => api::document(appliance, question, id, parts).await,
+        Route::Search => Box::pin(api::search(appliance, question, parts)).await,
+        Route::Document(id) => Box::pin(api::document(appliance, question, id, parts)).await,
         Route::Original(id) => original::reply(appliance, question, id, parts).await,
-        Route::Recent => api::recent(appliance, question, parts).await,
+        Route::Recent => Box::pin(api::recent(appliance, question, parts)).await,
         Route::Health => health::reply(appliance, question).await,
         Route::Metrics => Ok(metrics::reply(appliance)),
     }

@@ -54,7 +54,7 @@ pub(super) async fn reply(appliance: &Appliance, question: &Question) -> Result<
     let (probes, scope) = (&appliance.traffic.probes, question.scope.key());
     let probe = match probes.recent(scope, question.started) {
         Some(probe) => Some(probe),
-        None => ask(appliance, question).await.inspect(|probe| probes.keep(scope, *probe)),
+        None => Box::pin(ask(appliance, question)).await.inspect(|probe| probes.keep(scope, *probe)),
     };
     let shell = appliance.shell.health();
     let well = probe.is_some() && shell.indexer;
