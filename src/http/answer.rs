@@ -75,7 +75,7 @@ pub(super) fn answer(
             }
         };
         cors::allow(&mut reply, ticket.cross_origin.as_ref());
-        reply.seal(appliance.shell.now(), &ticket.request_id);
+        reply.seal(appliance.traffic.dates.header(appliance.shell.now()), &ticket.request_id);
         Ok(send(reply, is_head, ticket))
     }
 }

@@ -93,6 +93,7 @@ pub struct Traffic {
     limiter: Arc<crate::access::limits::Limiter>,
     counters: metrics::Counters,
     probes: health::Probes,
+    dates: reply::Dates,
 }
 
 /// Serves one connection of one peer until either side ends it, or `stop` resolves (then: the answer under way is finished first).

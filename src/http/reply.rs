@@ -7,6 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::body::Content;
@@ -57,7 +58,7 @@ impl Reply {
     }
 
     /// Adds what every answer carries and this one hasn't set itself.
-    pub(super) fn seal(&mut self, now: Timestamp, request_id: &str) {
+    pub(super) fn seal(&mut self, date: HeaderValue, request_id: &str) {
         let fixed = [
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (X_FRAME_OPTIONS, "DENY"),
@@ -72,9 +73,30 @@ impl Reply {
         if let Ok(id) = HeaderValue::from_str(request_id) {
             self.headers.insert(X_REQUEST_ID, id);
         }
-        if let Ok(date) = HeaderValue::try_from(http_date(now)) {
-            self.headers.insert(DATE, date);
+        self.headers.insert(DATE, date);
+    }
+}
+
+/// The `Date` of all answers of a second, written once.
+#[derive(Debug)]
+pub(super) struct Dates(Mutex<(i64, HeaderValue)>);
+
+impl Default for Dates {
+    fn default() -> Self {
+        Dates(Mutex::new((i64::MIN, HeaderValue::from_static(""))))
+    }
+}
+
+impl Dates {
+    /// This time as a header.
+    pub(super) fn header(&self, now: Timestamp) -> HeaderValue {
+        let mut latest = self.0.lock();
+        if latest.0 != now.as_second() {
+            // Letters, digits and spaces: this is a header's value.
+            let date = HeaderValue::try_from(http_date(now)).unwrap_or(HeaderValue::from_static(""));
+            *latest = (now.as_second(), date);
         }
+        latest.1.clone()
     }
 }
 
@@ -85,11 +107,22 @@ pub(super) fn http_date(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
     fn dates_are_written_as_http_wants_them() {
         let time: Timestamp = "1994-11-06T08:49:37Z".parse().unwrap();
         assert_eq!(http_date(time), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn a_new_second_has_a_new_date() {
+        let (dates, time) = (Dates::default(), "1994-11-06T08:49:37.9Z".parse::<Timestamp>().unwrap());
+        for (later_ms, expected) in [(0, "08:49:37"), (99, "08:49:37"), (100, "08:49:38"), (-1000, "08:49:36")] {
+            let date = dates.header(time + SignedDuration::from_millis(later_ms));
+            assert_eq!(date, format!("Sun, 06 Nov 1994 {expected} GMT"));
+        }
     }
 }
