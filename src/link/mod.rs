@@ -4,6 +4,7 @@
 mod batch;
 pub mod clock;
 mod drive;
+mod socket;
 mod stream;
 mod udp;
 mod wakeups;

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::Interest;
 
 use crate::limits::{OFFLOAD_SEGMENTS, SOCKET_BUFFER_BYTES};
 use crate::link::batch::Batch;
+use crate::link::socket::WatchedSocket;
 use crate::node::{Outbox, Path, Run};
 
 /// Binds a socket, for both families where the address is `[::]` (for IPv4 alone on a machine without IPv6).
@@ -32,10 +32,10 @@ fn bind_one(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// A socket in tokio's hands, with the kernel's offloads in use.
+/// A socket, with the kernel's offloads in use.
 #[derive(Debug)]
 pub(super) struct Udp {
-    socket: tokio::net::UdpSocket,
+    socket: WatchedSocket,
     state: UdpSocketState,
     is_ipv6: bool,
     /// Segments of fewer bytes than this leave in runs, others one by one; 0 where runs are not to be had.
@@ -70,7 +70,7 @@ impl Udp {
         allow_fragments(&socket, is_ipv6)?;
         let offload_below_bytes = if state.max_gso_segments() > 1 { usize::MAX } else { 0 };
         Ok(Udp {
-            socket: tokio::net::UdpSocket::from_std(socket)?,
+            socket: WatchedSocket::new(socket)?,
             state,
             is_ipv6,
             offload_below_bytes: offload_below_bytes.into(),
@@ -86,13 +86,13 @@ impl Udp {
     /// Waits for datagrams and takes all that are there, as far as the batch has room.
     pub(super) async fn receive(&self, batch: &mut Batch) -> io::Result<()> {
         loop {
-            self.socket.readable().await?;
             let mut taken = 0;
-            let received = self.socket.try_io(Interest::READABLE, || {
-                taken = batch.fill(&self.state, UdpSockRef::from(&self.socket))?;
-                // After all that was there, the next call would only say so: tokio may wait for news at once.
+            let fill = |socket: UdpSockRef<'_>| {
+                taken = batch.fill(&self.state, socket)?;
+                // After all that was there, the next call would only say so: the socket may wait for news at once.
                 if batch.is_all() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
-            });
+            };
+            let received = self.socket.read(fill).await;
             self.counters.received.fetch_add(taken as u64, Relaxed);
             match received {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken == 0 => continue,
@@ -154,14 +154,14 @@ impl Udp {
     }
 
     async fn try_transmit(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let send = || {
-            let sent = self.state.try_send(UdpSockRef::from(&self.socket), transmit);
+        let send = |socket: UdpSockRef<'_>| {
+            let sent = self.state.try_send(socket, transmit);
             if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 self.counters.send_waits.fetch_add(1, Relaxed);
             }
             sent
         };
-        self.socket.async_io(Interest::WRITABLE, send).await
+        self.socket.write(send).await
     }
 
     /// An address as this socket's family writes it.
