@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use quick_xml::events::{BytesStart, Event};
 
+use super::table::Table;
 use crate::documents::Format;
 use crate::documents::compose::Composer;
 use crate::documents::extract::Refusal;
 use crate::documents::package::{Events, attribute, resolve};
-use crate::documents::row::Row;
 use crate::documents::slide::Slide;
-use crate::limits::{REPEATED_CELLS, STYLES};
+use crate::limits::STYLES;
 
 /// Elements whose text nobody reads: what was deleted, marks of notes, who commented when, definitions.
 const SKIPPED: &[&str] = &[
@@ -72,18 +72,6 @@ enum Frame {
     /// Repeated on every slide.
     Margin,
     Other,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    row: Row,
-    /// Rows before this one, and how often it stands.
-    rows_before: u32,
-    row_repeats: u32,
-    cell: String,
-    cell_repeats: u32,
-    /// What the cell holds, where no text says it.
-    value: Option<String>,
 }
 
 impl Content {
@@ -269,8 +257,7 @@ impl Content {
     fn end_paragraph(&mut self) {
         let Some(paragraph) = self.open.pop() else { return };
         if let Some(table) = self.tables.last_mut() {
-            table.cell.push(' ');
-            table.cell.push_str(paragraph.text.trim());
+            table.text(paragraph.text.trim());
         } else if self.open.is_empty() {
             self.write(paragraph);
             for inner in std::mem::take(&mut self.inner) {
@@ -340,53 +327,38 @@ impl Content {
 
     fn begin_row(&mut self, tag: &BytesStart<'_>) {
         if let Some(table) = self.tables.last_mut() {
-            table.row_repeats = repeats(tag, "number-rows-repeated");
+            table.begin_row(tag);
         }
     }
 
     fn begin_cell(&mut self, tag: &BytesStart<'_>) {
-        let value = ["string-value", "date-value", "time-value", "boolean-value", "value"];
         if let Some(table) = self.tables.last_mut() {
-            table.cell.clear();
-            table.cell_repeats = repeats(tag, "number-columns-repeated");
-            table.value = value.iter().find_map(|name| attribute(tag, name));
+            table.begin_cell(tag);
         }
     }
 
     fn end_cell(&mut self) {
-        let Some(table) = self.tables.last_mut() else { return };
-        let text = std::mem::take(&mut table.cell);
-        let text = if text.trim().is_empty() { table.value.take().unwrap_or_default() } else { text };
-        let repeats = std::mem::take(&mut table.cell_repeats) as usize;
-        let written = if text.trim().is_empty() { 0 } else { repeats.min(REPEATED_CELLS) };
-        (0..written).for_each(|_| table.row.cell(&text));
-        table.row.skip(repeats - written);
+        if let Some(table) = self.tables.last_mut() {
+            table.end_cell();
+        }
     }
 
     fn end_row(&mut self) {
-        let Some(table) = self.tables.last_mut() else { return };
-        let repeats = std::mem::take(&mut table.row_repeats);
-        let before = table.rows_before;
-        table.rows_before = before.saturating_add(repeats);
-        let Some(row) = table.row.take() else { return };
-        let outer = self.tables.len() - 1;
-        if let Some(outer) = outer.checked_sub(1) {
-            let cell = &mut self.tables[outer].cell;
-            cell.push(' ');
-            cell.push_str(&row);
-            return;
+        let Some(rows) = self.tables.last_mut().and_then(Table::end_row) else { return };
+        if let [.., outer, _] = self.tables.as_mut_slice() {
+            return outer.text(&rows.text);
         }
         match (&mut self.slide, self.format) {
-            (Some(slide), _) => slide.blocks.push(row),
+            (Some(slide), _) => slide.blocks.push(rows.text),
             (None, Format::Ods) => {
-                for repeated in 1..=repeats.min(REPEATED_CELLS as u32) {
-                    self.composer.row(before.saturating_add(repeated));
-                    self.composer.push(&row);
+                for number in rows.numbers {
+                    self.composer.row(number);
+                    self.composer.push(&rows.text);
                 }
             }
             (None, _) => {
                 self.composer.break_line();
-                self.composer.push(&row);
+                self.composer.push(&rows.text);
                 self.composer.break_line();
             }
         }
@@ -399,8 +371,4 @@ fn frame(tag: &BytesStart<'_>) -> Frame {
         Some("header" | "footer" | "date-time" | "page-number" | "page") => Frame::Margin,
         _ => Frame::Other,
     }
-}
-
-fn repeats(tag: &BytesStart<'_>, name: &str) -> u32 {
-    attribute(tag, name).and_then(|number| number.parse().ok()).unwrap_or(1)
 }
