@@ -95,16 +95,20 @@ fn shown(value: &DataRef<'_>) -> String {
 
 fn date(moment: &ExcelDateTime) -> String {
     let days = moment.as_f64();
-    if moment.is_duration() {
-        let minutes = (days * 24.0 * 60.0).round() as i64;
-        return format!("{}:{:02}", minutes / 60, minutes % 60);
-    }
     let (year, month, day, hour, minute, second, _) = moment.to_ymd_hms_milli();
-    let (date, time) = (format!("{year:04}-{month:02}-{day:02}"), format!("{hour:02}:{minute:02}"));
+    let time = |hour: i64| match second {
+        0 => format!("{hour:02}:{minute:02}"),
+        second => format!("{hour:02}:{minute:02}:{second:02}"),
+    };
+    if moment.is_duration() {
+        // Hours beyond a day are counted on.
+        return time((days.trunc() as i64).saturating_mul(24).saturating_add(hour.into()));
+    }
+    let date = format!("{year:04}-{month:02}-{day:02}");
     match (days.trunc() == 0.0, (hour, minute, second)) {
-        (true, _) => time,
+        (true, _) => time(hour.into()),
         (false, (0, 0, 0)) => date,
-        (false, _) => format!("{date} {time}"),
+        (false, _) => format!("{date} {}", time(hour.into())),
     }
 }
 
@@ -206,6 +210,7 @@ mod tests {
         for (days, kind, expected) in [
             (45943.5, DateTime, "2025-10-13 12:00"),
             (45943.0, DateTime, "2025-10-13"),
+            (45943.541, DateTime, "2025-10-13 12:59:02"),
             (0.25, DateTime, "06:00"),
             (1.5, TimeDelta, "36:00"),
         ] {

@@ -5,6 +5,7 @@ mod attachment;
 mod mbox;
 
 use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::Timestamp;
 use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, PartType};
@@ -20,7 +21,7 @@ use crate::limits::MAIL_ADDRESSES;
 /// One message. `depth` counts the documents that it is attached to.
 pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits, depth: usize) -> Result<Extracted, Refusal> {
     let mut composer = Composer::new(limits.max_text);
-    if let Some(message) = MessageParser::default().parse(bytes).filter(is_letter) {
+    if let Some(message) = parse(&MessageParser::default(), bytes) {
         let metadata = composer.metadata();
         metadata.title = message.subject().map(str::to_owned);
         metadata.author = message.from().and_then(|from| addresses(from).into_iter().next());
@@ -44,13 +45,18 @@ pub(super) fn extract_mailbox(bytes: &[u8], limits: &ExtractLimits, depth: usize
             continue;
         }
         composer.part(number);
-        match parser.parse(bytes).filter(is_letter) {
+        match parse(&parser, bytes) {
             Some(message) => write_message(&message, 1, depth, limits, &mut budget, &mut composer),
             None => composer.push(&decode(bytes, None)),
         }
     }
     composer.metadata().pages = Some(count);
     Ok(composer.finish())
+}
+
+/// The letter, if it is one. A parser that gives up on it must not cost its mailbox.
+fn parse<'a>(parser: &MessageParser, bytes: &'a [u8]) -> Option<Message<'a>> {
+    catch_unwind(AssertUnwindSafe(|| parser.parse(bytes))).ok().flatten().filter(is_letter)
 }
 
 /// Whether it has any field that letters have: other text would lose its first paragraph as a header.
