@@ -72,7 +72,7 @@ def read_by_adit(program: pathlib.Path, path: pathlib.Path) -> str | None:
 def by_pandoc(path: pathlib.Path) -> str:
     import pypandoc
 
-    return pypandoc.convert_file(str(path), "plain", extra_args=["--wrap=none"])
+    return pypandoc.convert_file(str(path), "plain", extra_args=["--wrap=none", "--sandbox"])
 
 
 def by_odfpy(path: pathlib.Path) -> str:
