@@ -134,6 +134,25 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_called_what_the_format_calls_it() {
+        use crate::documents::Format::*;
+
+        for (format, page, line, expected) in [
+            (Pdf, Some(4), None, "pump.md:p4 "),
+            (Pptx, Some(4), None, "pump.md:slide4 "),
+            (Ods, Some(2), Some(17), "pump.md:sheet2:17 "),
+            (Mbox, Some(3), None, "pump.md:message3 "),
+            (Csv, None, Some(7), "pump.md:7 "),
+            (Docx, None, None, "pump.md "),
+        ] {
+            let mut hit = hit("the pump", &[]);
+            (hit.format, hit.place.page, hit.place.line) = (format, page, line);
+            let text = shown(&hit, Style::Plain);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn a_hit_takes_a_few_lines() {
         let text = shown(&hit(&"the pump\n\n".repeat(50), &[(4, 8)]), Style::Plain);
         assert_eq!(text.lines().count(), 1 + LINES_PER_HIT);

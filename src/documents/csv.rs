@@ -1,6 +1,7 @@
 //! CSV and TSV (RFC 4180, and what people make of it): records in, a line of text for each out, at the line where it begins.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Extracted;
 use super::compose::Composer;
@@ -40,17 +41,16 @@ pub(super) fn extract(bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted,
     Ok(composer.finish())
 }
 
-/// The separator that divides the first records most alike.
+/// The separator that divides the largest part of the first records alike.
 fn separator(text: &str) -> char {
     let score = |separator: &char| {
-        let counts: Vec<usize> = Records::new(text, *separator)
-            .take(SAMPLE)
-            .map(|record| record.cells.len())
-            .filter(|cells| *cells > 0)
-            .collect();
-        let most = counts.iter().copied().max().unwrap_or(0);
-        let usual = (2..=most.min(1000)).max_by_key(|n| counts.iter().filter(|count| *count == n).count()).unwrap_or(0);
-        counts.iter().filter(|count| **count == usual && usual > 1).count()
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        for record in Records::new(text, *separator).take(SAMPLE) {
+            *counts.entry(record.cells.len()).or_default() += 1;
+        }
+        let all: usize = counts.values().sum();
+        let alike = counts.iter().filter(|(cells, _)| **cells > 1).map(|(_, records)| *records).max();
+        alike.unwrap_or(0) * SAMPLE / all.max(1)
     };
     // The first of the best: `max_by_key` would give the last.
     SEPARATORS.into_iter().rev().max_by_key(score).unwrap_or(',')
@@ -144,6 +144,7 @@ mod tests {
             ("a,b\n1,\"2, and \"\"3\"\"\"\n", "a | b\n1 | 2, and \"3\""),
             ("Datum;Betrag\n1.2.2024;3,50\n2.2.2024;4,00\n", "Datum | Betrag\n1.2.2024 | 3,50\n2.2.2024 | 4,00"),
             ("a\tb c, d\n1\t2\n", "a | b c, d\n1 | 2"),
+            ("\"\t\nstart\t\nend\t\n\",b\nc,d\n", "start end | b\n\n\n\nc | d"),
             ("sep=|\na,b|c\n", "a,b | c"),
             ("one column\n\nof words\n", "one column\n\nof words"),
             ("a,\"never closed\nb,c\n", "a | \"never closed\nb | c"),

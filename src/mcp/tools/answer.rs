@@ -152,7 +152,7 @@ pub(super) fn document_schema() -> Value {
             "size": { "type": "integer", "description": "Bytes of the file" },
             "modified": { "type": "string" },
             "text_bytes": { "type": "integer", "description": "Bytes of its text" },
-            "pages": { "type": "integer" },
+            "pages": { "type": "integer", "description": "Or slides, sheets, messages, cells" },
             "author": { "type": "string" },
             "created": { "type": "string" },
             "language": { "type": "string", "description": "ISO 639-3" },
