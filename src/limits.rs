@@ -66,6 +66,8 @@ pub const UNPACKED_BYTES: u64 = 96 << 20;
 pub const STYLES: usize = 10_000;
 /// How often a cell or a row that a spreadsheet repeats is written: it can repeat one a million times with a single word.
 pub const REPEATED_CELLS: usize = 32;
+/// Pages without text that are known by their numbers: enough to scan them anew.
+pub const EMPTY_PAGES: usize = 1_000;
 /// Empty rows of a sheet that are kept between two others; where there are more, a passage begins.
 pub const EMPTY_ROWS: u32 = 8;
 /// Slides of one presentation that are read: more than anybody shows.

@@ -306,6 +306,20 @@ async fn a_scan_and_a_broken_document_say_what_they_are() {
     assert_eq!(refusal, Refusal::Scan { pages: 1 });
     let words = read(&pool, Format::Pdf, &page_with("BT /F 12 Tf 72 700 Td (Plain words) Tj ET")).await.unwrap();
     assert_eq!((words.text.as_str(), words.passages[0].place.page), ("Plain words", Some(1)));
+    let page = |kids: &str, count: u32| format!("<< /Type /Pages /Kids [{kids}] /Count {count} >>");
+    let content = "BT /F 12 Tf 72 700 Td (Plain words) Tj ET";
+    let half = pdf(&[
+        CATALOGUE.into(),
+        page("3 0 R 4 0 R 6 0 R", 3),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".into(),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 5 0 R /Resources << /Font << /F << /Type /Font /Subtype /Type1 \
+         /BaseFont /Helvetica >> >> >> >>"
+            .into(),
+        format!("<< /Length {} >>\nstream\n{content}\nendstream", content.len()),
+        "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] >>".into(),
+    ]);
+    let half = read(&pool, Format::Pdf, &half).await.unwrap();
+    assert_eq!((half.pages, half.empty_pages, half.which_empty), (Some(3), 2, vec![1, 3]));
     let behind_junk = [b"junk before\n".as_slice(), &page_with("BT /F 12 Tf 72 700 Td (Plain words) Tj ET")].concat();
     assert_eq!(read(&pool, Format::Pdf, &behind_junk).await.unwrap().text, "Plain words");
     let Err(ExtractError::Refused(refusal)) = read(&pool, Format::Docx, b"PK\x03\x04").await else { panic!() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::encoding::{clean, is_unseen};
 use super::passages::{Lines, Mark, MarkKind, divide};
 use super::{Extracted, OutlineEntry};
-use crate::limits::{EMPTY_ROWS, OUTLINE_ENTRIES, TITLE_CHARS};
+use crate::limits::{EMPTY_PAGES, EMPTY_ROWS, OUTLINE_ENTRIES, TITLE_CHARS};
 
 /// A piece that is not longer is always cleaned whole, in bytes.
 const CLEANED_AT_ONCE: usize = 64 << 10;
@@ -183,6 +183,14 @@ impl Composer {
     pub(super) fn part(&mut self, number: u32) {
         self.last_row = None;
         self.mark(MarkKind::Part(number));
+    }
+
+    /// The page of this number holds no text.
+    pub(super) fn empty_page(&mut self, number: u32) {
+        self.extracted.empty_pages += 1;
+        if self.extracted.which_empty.len() < EMPTY_PAGES {
+            self.extracted.which_empty.push(number);
+        }
     }
 
     fn mark(&mut self, kind: MarkKind) {

@@ -34,7 +34,7 @@ mod xlsx;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{OUTLINE_ENTRIES, PASSAGE_BYTES, PASSAGES, TITLE_CHARS};
+use crate::limits::{EMPTY_PAGES, OUTLINE_ENTRIES, PASSAGE_BYTES, PASSAGES, TITLE_CHARS};
 
 pub use beneath::open_beneath;
 pub use encoding::{clean, is_unseen};
@@ -58,6 +58,8 @@ pub struct Extracted {
     pub pages: Option<u32>,
     /// Pages without any text: scans.
     pub empty_pages: u32,
+    /// Which of its own pages those are: the first [`EMPTY_PAGES`] of them, in order.
+    pub which_empty: Vec<u32>,
     /// Headings or bookmarks, in order.
     pub outline: Vec<OutlineEntry>,
     /// The text, with `\n` line ends, control characters removed.
@@ -171,6 +173,7 @@ impl Extracted {
             && end == self.text.len()
             && self.text.len() <= max_text
             && self.passages.len() <= PASSAGES + self.text.len() / (PASSAGE_BYTES / 2)
+            && self.which_empty.len() <= EMPTY_PAGES
             && self.outline.len() <= OUTLINE_ENTRIES
             && self.outline.iter().all(|entry| title(&entry.title) && self.text.is_char_boundary(entry.offset))
             && self.title.as_deref().is_none_or(title)

@@ -23,7 +23,7 @@ impl Slide {
             composer.paragraph(note);
         }
         if composer.text().len() == start && !composer.is_full() {
-            composer.metadata().empty_pages += 1;
+            composer.empty_page(number);
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Detail {
     pub(super) pages: Option<u32>,
     #[serde(default)]
     pub(super) empty_pages: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) which_empty: Vec<u32>,
     #[serde(default)]
     pub(super) truncated: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -39,6 +41,7 @@ impl Detail {
             language: extracted.language.clone(),
             pages: extracted.pages,
             empty_pages: extracted.empty_pages,
+            which_empty: extracted.which_empty.clone(),
             truncated: extracted.truncated,
             outline: extracted.outline.clone(),
         }

@@ -52,6 +52,7 @@ pub(super) fn document(part: &Part, entry: &Entry, detail: Detail) -> Document {
         language: detail.language,
         pages: detail.pages,
         empty_pages: detail.empty_pages,
+        which_empty: detail.which_empty,
         text_bytes: entry.text_bytes as usize,
         truncated: detail.truncated,
     }

@@ -59,6 +59,7 @@ pub(super) fn extracted(shelf: &Shelf, snapshot: &Snapshot, entry: &Entry) -> ta
         language: detail.language,
         pages: detail.pages,
         empty_pages: detail.empty_pages,
+        which_empty: detail.which_empty,
         truncated: detail.truncated,
         outline: detail.outline,
         ..Extracted::default()

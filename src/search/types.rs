@@ -174,6 +174,9 @@ pub struct Document {
     /// Pages without any text: scans.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub empty_pages: u32,
+    /// Which those are: the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub which_empty: Vec<u32>,
     /// Bytes of its text.
     pub text_bytes: usize,
     /// Whether its text was longer than what is kept.

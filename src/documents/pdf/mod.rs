@@ -94,7 +94,7 @@ impl Reading {
             self.composer.break_paragraph();
         }
         if self.composer.text()[start..].trim().is_empty() && !self.composer.is_full() {
-            self.composer.metadata().empty_pages += 1;
+            self.composer.empty_page(page.number);
         }
     }
 

@@ -122,6 +122,7 @@ mod tests {
         .unwrap();
         assert_eq!(deck.text, "The year\n\nBees\n\nfirst & last\n\nMay | 12\n\nsay it slowly\n\n");
         assert_eq!((deck.pages, deck.empty_pages, deck.title.as_deref()), (Some(3), 1, Some("The year")));
+        assert_eq!(deck.which_empty, [3]);
         let places: Vec<_> = deck.passages.iter().map(|p| (p.place.page, p.place.heading.as_deref())).collect();
         assert_eq!(places, [(Some(1), Some("The year")), (Some(2), Some("Bees"))]);
     }

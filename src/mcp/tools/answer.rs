@@ -66,6 +66,7 @@ pub(super) fn document(call: &Call, document: &Document) -> Value {
         ("language", json!(document.language)),
         // Pages without any text are scans: whoever reads should know what is missing.
         ("pages_without_text", json!((document.empty_pages > 0).then_some(document.empty_pages))),
+        ("which_without_text", json!((!document.which_empty.is_empty()).then(|| ranges(&document.which_empty)))),
         ("truncated", json!(document.truncated.then_some(true))),
     ];
     for (name, known) in optional {
@@ -99,6 +100,24 @@ pub(super) fn notice() -> Value {
 }
 
 /// Scores to four digits: more would only be noise of the arithmetic.
+/// Page numbers in order as a person writes them: `3-5, 9`. So many that nobody would read them end in `…`.
+fn ranges(pages: &[u32]) -> String {
+    const MOST: usize = 20;
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for &page in pages {
+        match ranges.last_mut() {
+            Some((_, last)) if last.saturating_add(1) == page => *last = page,
+            _ => ranges.push((page, page)),
+        }
+    }
+    let one = |(first, last): &(u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let mut shown: Vec<String> = ranges.iter().take(MOST).map(one).collect();
+    if ranges.len() > MOST {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
+}
+
 fn rounded(score: f32) -> f64 {
     (f64::from(score) * 10_000.0).round() / 10_000.0
 }
@@ -157,8 +176,28 @@ pub(super) fn document_schema() -> Value {
             "created": { "type": "string" },
             "language": { "type": "string", "description": "ISO 639-3" },
             "pages_without_text": { "type": "integer", "description": "Scans, which cannot be searched" },
+            "which_without_text": { "type": "string", "description": "Which pages those are, as 3-5, 9" },
             "truncated": { "type": "boolean", "description": "Its text was too long and is not all there" },
         },
         "required": ["id", "title", "url", "collection", "path", "type", "size", "modified", "text_bytes"],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_written_as_ranges() {
+        for (pages, expected) in [
+            (vec![], ""),
+            (vec![7], "7"),
+            (vec![3, 4, 5, 9, 11, 12], "3-5, 9, 11-12"),
+            (vec![u32::MAX, 1], "4294967295, 1"),
+        ] {
+            assert_eq!(ranges(&pages), expected);
+        }
+        let odd: Vec<u32> = (0..100).map(|n| 2 * n + 1).collect();
+        assert!(ranges(&odd).ends_with("37, 39, …"));
+    }
 }
