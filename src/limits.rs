@@ -201,6 +201,9 @@ pub const SEND_RING_BYTES: usize = 64 << 10;
 /// What a fast and distant client may make of that, in bytes: 100 Mbit/s at a round trip of 150 ms, twice.
 pub const SEND_RING_MOST_BYTES: usize = 4 << 20;
 
+/// The same in segments: a client that asks for tiny ones would have each acknowledgement looked up among many.
+pub const FLIGHT_SEGMENTS: usize = 4096;
+
 /// What a client may send ahead of our reading, in bytes, and what a fast one may make of that.
 pub const RECEIVE_WINDOW_BYTES: usize = 64 << 10;
 /// See [`RECEIVE_WINDOW_BYTES`].
@@ -214,6 +217,10 @@ pub const RING_REST_SECS: u64 = 2;
 
 /// A quarter of all buffers is the most that one peer may have.
 pub const BUFFER_SHARES: u64 = 4;
+
+/// Least time between two acknowledgements of segments that bring nothing, in milliseconds: two ends that misunderstand each other must
+/// not keep each other busy (RFC 5961 §7).
+pub const CHALLENGE_MILLIS: u64 = 100;
 
 /// Smallest size of segments that is honoured, in bytes: smaller ones are wanted by nobody but to cause work.
 pub const SEGMENT_LEAST_BYTES: usize = 216;

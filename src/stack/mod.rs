@@ -1,6 +1,6 @@
 //! TCP/IP for one peer, without a device: inner packets and time go in; packets and the bytes of streams come out.
 //!
-//! Every connection is a state machine of its own ([`tcp`]), made when its SYN comes and found by its 4-tuple: there is no listening pool
+//! Every connection is a state machine of its own (`tcp`), made when its SYN comes and found by its 4-tuple: there is no listening pool
 //! and no backlog to exhaust, and an idle connection costs a busy one nothing. Packets are read and written with smoltcp; its interface
 //! answers whatever is not TCP.
 

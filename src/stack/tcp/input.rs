@@ -7,7 +7,7 @@ use smoltcp::wire::{TcpControl, TcpRepr};
 use super::receive::Receiver;
 use super::send::Ack;
 use super::{Ending, Phase, SCALE, Seq, Tcb, Verdict};
-use crate::limits::{SEGMENT_LEAST_BYTES, TIME_WAIT_SECS};
+use crate::limits::{CHALLENGE_MILLIS, SEGMENT_LEAST_BYTES, TIME_WAIT_SECS};
 
 impl Tcb {
     /// Takes a segment (RFC 9293 §3.10.7).
@@ -54,13 +54,17 @@ impl Tcb {
             if self.phase == Phase::SynReceived && seq == self.their_first {
                 self.syn.due = now;
             } else {
-                self.receive.owe();
+                self.challenge(now);
             }
             return Verdict::Taken;
         }
         if !self.is_acceptable(seq, segment) {
             if segment.control != TcpControl::Rst {
-                self.receive.repeated(seq, segment.payload.len());
+                if segment.segment_len() > 0 {
+                    self.receive.repeated(seq, segment.payload.len());
+                } else {
+                    self.challenge(now);
+                }
                 self.heard = now;
                 self.wait_longer(now);
             }
@@ -71,7 +75,7 @@ impl Tcb {
             if seq == self.receive.next() {
                 self.phase = Phase::Closed(Ending::Reset);
             } else {
-                self.receive.owe();
+                self.challenge(now);
             }
             return Verdict::Taken;
         }
@@ -84,7 +88,7 @@ impl Tcb {
         }
         self.heard = now;
         if ack > self.send.next() {
-            self.receive.owe();
+            self.challenge(now);
             return Verdict::Taken;
         }
         let window = usize::from(segment.window_len) << self.their_scale;
@@ -95,6 +99,15 @@ impl Tcb {
         self.active = now;
         self.arm_rest(now);
         Verdict::Taken
+    }
+
+    /// Tells the other end where we are, but not on everything it sends.
+    fn challenge(&mut self, now: Instant) {
+        let pause = Duration::from_millis(CHALLENGE_MILLIS);
+        if self.challenged.is_none_or(|at| now.duration_since(at) >= pause) {
+            self.challenged = Some(now);
+            self.receive.owe();
+        }
     }
 
     /// RFC 9293 §3.10.7.4, first step: whether any of it is new, or it is at the edge.

@@ -114,6 +114,8 @@ pub(super) struct Tcb {
     active: Instant,
     asks: bool,
     asked: Instant,
+    /// When a segment that brought nothing was last answered.
+    challenged: Option<Instant>,
     /// When rings that are empty are given back.
     rests_at: Option<Instant>,
     memory: Memory,
@@ -150,6 +152,7 @@ impl Tcb {
             active: now,
             asks: false,
             asked: now,
+            challenged: None,
             rests_at: None,
             memory,
         }
@@ -305,3 +308,6 @@ impl Tcb {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

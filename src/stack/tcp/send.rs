@@ -1,4 +1,4 @@
-//! The sending half of a connection: bytes and acknowledgements ([`ack`]) go in, what is to be sent next comes out.
+//! The sending half of a connection: bytes and acknowledgements (`ack`) go in, what is to be sent next comes out.
 //!
 //! Losses are found by time ([`Rack`]), a lost tail by a probe (TLP, RFC 8985 §7), and only what neither finds by the retransmission
 //! timeout (RFC 6298). How much may be under way is [`Congestion`]'s to say, and the other end's window.
@@ -16,7 +16,7 @@ use super::recovery::{Kind, Recovery};
 use super::ring::Ring;
 use super::rtt::Rtt;
 use super::seq::Seq;
-use crate::limits::{SEND_RING_BYTES, SEND_RING_MOST_BYTES};
+use crate::limits::{FLIGHT_SEGMENTS, SEND_RING_BYTES, SEND_RING_MOST_BYTES};
 
 /// How long the other end may hold an acknowledgement back (RFC 8985 §7.2, `TLP.max_ack_delay`).
 const ACK_DELAY: Duration = Duration::from_millis(200);
@@ -166,7 +166,8 @@ impl Sender {
 
     /// Bytes that may be written: twice what may be under way, so that the next are there when the first are acknowledged.
     fn room(&self) -> usize {
-        let most = (2 * self.congestion.window()).clamp(SEND_RING_BYTES, SEND_RING_MOST_BYTES);
+        let most = SEND_RING_MOST_BYTES.min(FLIGHT_SEGMENTS * self.segment);
+        let most = (2 * self.congestion.window()).clamp(SEND_RING_BYTES, most);
         if self.closing { 0 } else { most.saturating_sub(self.ring.len()) }
     }
 
