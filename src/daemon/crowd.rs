@@ -5,17 +5,13 @@
 //! peers still use two cores.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::future::{Future, poll_fn};
-use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 
-use atomic_waker::AtomicWaker;
-use parking_lot::Mutex;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::peer::PeerId;
@@ -25,33 +21,32 @@ type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// All connections: a task for each peer that has some.
 #[derive(Default)]
 pub(super) struct Crowds {
-    doors: HashMap<PeerId, Arc<Door>>,
+    doors: HashMap<PeerId, mpsc::UnboundedSender<Connection>>,
     tasks: JoinSet<PeerId>,
 }
 
 impl Crowds {
     /// Serves a connection, in the task of its peer.
     pub(super) fn add(&mut self, peer: PeerId, connection: impl Future<Output = ()> + Send + 'static) {
+        // Sound: after a panic a connection is not polled again, only dropped; the others know nothing of it.
+        let connection = AssertUnwindSafe(connection).catch_unwind().map(|ended| {
+            if ended.is_err() {
+                tracing::error!("a connection's task panicked");
+            }
+        });
         let connection: Connection = Box::pin(connection);
-        let (doors, tasks) = (&mut self.doors, &mut self.tasks);
-        let mut begin = |connection| {
-            let door = Arc::new(Door::new(connection));
-            let crowd = Crowd::new(Arc::clone(&door));
-            tasks.spawn(async move {
-                crowd.serve().await;
+        let refused = match self.doors.get(&peer) {
+            Some(door) => door.send(connection).err().map(|refused| refused.0),
+            None => Some(connection),
+        };
+        if let Some(first) = refused {
+            // As many wait in it as the limits on connections allow.
+            let (door, arriving) = mpsc::unbounded_channel();
+            self.doors.insert(peer, door);
+            self.tasks.spawn(async move {
+                serve(first, arriving).await;
                 peer
             });
-            door
-        };
-        match doors.entry(peer) {
-            Entry::Vacant(place) => {
-                place.insert(begin(connection));
-            }
-            Entry::Occupied(mut place) => {
-                if let Some(connection) = place.get().enter(connection) {
-                    place.insert(begin(connection));
-                }
-            }
         }
     }
 
@@ -72,141 +67,29 @@ impl Crowds {
     }
 }
 
-/// What a peer's task and those who bring or wake connections have in common.
-struct Door {
-    /// Connections that the task has not seen yet; none once it has ended.
-    arrived: Mutex<Option<Vec<Connection>>>,
-    /// Places of connections that were woken.
-    woken: Mutex<Vec<usize>>,
-    task: AtomicWaker,
-}
-
-impl Door {
-    fn new(first: Connection) -> Door {
-        Door { arrived: Mutex::new(Some(vec![first])), woken: Mutex::default(), task: AtomicWaker::new() }
-    }
-
-    /// Lets a connection in; gives it back when the task has ended.
-    fn enter(&self, connection: Connection) -> Option<Connection> {
-        match &mut *self.arrived.lock() {
-            Some(arrived) => arrived.push(connection),
-            None => return Some(connection),
+/// Serves until no connection is left.
+async fn serve(first: Connection, mut arriving: mpsc::UnboundedReceiver<Connection>) {
+    let mut connections = FuturesUnordered::from_iter([first]);
+    loop {
+        tokio::select! {
+            Some(connection) = arriving.recv() => connections.push(connection),
+            Some(()) = connections.next() => {}
+            else => return,
         }
-        self.task.wake();
-        None
-    }
-
-    fn is_closed(&self) -> bool {
-        self.arrived.lock().is_none()
-    }
-
-    /// Closes unless somebody has come.
-    fn close(&self) -> bool {
-        let mut arrived = self.arrived.lock();
-        if arrived.as_ref().is_some_and(Vec::is_empty) {
-            *arrived = None;
-        }
-        arrived.is_none()
-    }
-}
-
-/// Wakes the task for one connection.
-struct Bell {
-    door: Arc<Door>,
-    place: usize,
-    rung: AtomicBool,
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.rung.swap(true, Ordering::AcqRel) {
-            self.door.woken.lock().push(self.place);
-            self.door.task.wake();
-        }
-    }
-}
-
-struct Member {
-    connection: Connection,
-    bell: Arc<Bell>,
-    waker: Waker,
-}
-
-/// The task's own: the connections at their places.
-struct Crowd {
-    door: Arc<Door>,
-    members: Vec<Option<Member>>,
-    free: Vec<usize>,
-    /// Memory for the places under work.
-    turn: Vec<usize>,
-}
-
-impl Crowd {
-    fn new(door: Arc<Door>) -> Crowd {
-        Crowd { door, members: Vec::new(), free: Vec::new(), turn: Vec::new() }
-    }
-
-    /// Serves until no connection is left.
-    async fn serve(mut self) {
-        poll_fn(|context| self.poll(context)).await;
-    }
-
-    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
-        // Before looking: what is woken from here on wakes the task again.
-        self.door.task.register(context.waker());
-        self.admit();
-        mem::swap(&mut self.turn, &mut *self.door.woken.lock());
-        for at in 0..self.turn.len() {
-            self.poll_member(self.turn[at]);
-        }
-        self.turn.clear();
-        let is_empty = self.free.len() == self.members.len();
-        if is_empty && self.door.close() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Gives places to those who have arrived, and a first turn.
-    fn admit(&mut self) {
-        let arrived = self.door.arrived.lock().as_mut().map(mem::take).unwrap_or_default();
-        for connection in arrived {
-            let place = self.free.pop().unwrap_or(self.members.len());
-            let bell = Arc::new(Bell { door: Arc::clone(&self.door), place, rung: AtomicBool::new(false) });
-            let member = Member { connection, waker: Waker::from(Arc::clone(&bell)), bell };
-            member.waker.wake_by_ref();
-            match self.members.get_mut(place) {
-                Some(empty) => *empty = Some(member),
-                None => self.members.push(Some(member)),
-            }
-        }
-    }
-
-    fn poll_member(&mut self, place: usize) {
-        // A bell may ring after its connection's end, and then for whoever has the place now: that costs a turn without need.
-        let Some(member) = self.members.get_mut(place).and_then(Option::as_mut) else { return };
-        member.bell.rung.store(false, Ordering::Release);
-        let mut context = Context::from_waker(&member.waker);
-        let connection = member.connection.as_mut();
-        // Sound: after a panic the connection is not polled again, only dropped; the others know nothing of it.
-        let polled = catch_unwind(AssertUnwindSafe(|| connection.poll(&mut context)));
-        if polled.is_err() {
-            tracing::error!("a connection's task panicked");
-        }
-        if !matches!(polled, Ok(Poll::Pending)) {
-            self.members[place] = None;
-            self.free.push(place);
+        if connections.is_empty() {
+            // Who has come meanwhile is let in; who comes later, with a task of its own.
+            arriving.close();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
-    use tokio::sync::{mpsc, oneshot};
+    use tokio::sync::oneshot;
 
     use super::*;
 
