@@ -62,7 +62,11 @@ def read_by_adit(program: pathlib.Path, path: pathlib.Path) -> str | None:
     document = path.read_bytes()
     asked = json.dumps({"format": FORMATS[path.suffix[1:]], "limits": {"max_text": 20 << 20, "languages": []}, "cpu_secs": 60}).encode()
     frame = struct.pack("<IQ", len(asked), len(document)) + asked + document
-    answer = subprocess.run([program, "extract-worker", str(MEMORY_BYTES)], input=frame, capture_output=True).stdout
+    answer = subprocess.run([program, "extract-worker", str(MEMORY_BYTES), "60"], input=frame, capture_output=True).stdout
+    if len(answer) < 12:
+        return None
+    greeting, _ = struct.unpack("<IQ", answer[:12])
+    answer = answer[12 + greeting:]
     if len(answer) < 12:
         return None
     header, body = struct.unpack("<IQ", answer[:12])

@@ -93,8 +93,10 @@ pub const ASIDES: usize = 100;
 /// Parts that one part of a package refers to: a presentation of ten thousand slides.
 pub const RELATIONS: usize = 20_000;
 
-/// Open descriptors of a worker: its three, and a few that the runtime opens for a moment.
-pub const WORKER_DESCRIPTORS: u64 = 16;
+/// Open descriptors of a worker, in number: the pipes that it was born with.
+pub const WORKER_DESCRIPTORS: u64 = 3;
+/// Descriptors that a worker closes as it begins, up to this number: whatever else it was given by mistake.
+pub const WORKER_INHERITED: i32 = 64;
 /// Stack of the thread that parses, in bytes: deep nesting is a document's right up to here; only what is touched is used.
 pub const WORKER_STACK_BYTES: usize = 64 << 20;
 /// Header of a request to a worker, in bytes: a format, a few numbers and language codes.
@@ -103,6 +105,12 @@ pub const WORKER_REQUEST_BYTES: usize = 16 << 10;
 pub const WORKER_ANSWER_BYTES: usize = 32 << 20;
 /// Documents that one worker reads before it is replaced: bounds what a leak can gather.
 pub const WORKER_DOCUMENTS: u32 = 500;
+/// How long one worker reads, all its documents together, before it is replaced: its processor time is limited to little more.
+pub const WORKER_BUSY: std::time::Duration = std::time::Duration::from_secs(600);
+/// How long a worker may take to be ready: many times what it takes on a loaded machine.
+pub const WORKER_START: std::time::Duration = std::time::Duration::from_secs(10);
+/// What a worker says first, in bytes: how it is confined.
+pub const WORKER_GREETING_BYTES: usize = 1024;
 
 /// The bridge's longest line from its agent, in bytes: four times the body that a server takes by default.
 pub const BRIDGE_LINE_BYTES: usize = 4 << 20;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adit::daemon::workers::{Death, ExtractError, Pool, PoolConfig};
+use adit::documents::confine::Confinement;
+use adit::documents::frame::begin_frame;
 use adit::documents::{Dotfiles, ExtractLimits, Extracted, Format, HEAD_BYTES, Kind, Refusal, Visibility, detect};
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -326,12 +328,14 @@ async fn a_scan_and_a_broken_document_say_what_they_are() {
     assert!(matches!(refusal, Refusal::Damaged(_)), "{refusal}");
 }
 
-/// A program that takes a document and answers in its own way.
+/// A program that says how it is confined, as a worker does, and then takes a document and answers in its own way.
 fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
 
     let path = dir.join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    let greeting = dir.join("greeting");
+    std::fs::write(&greeting, begin_frame(&Confinement { landlock_abi: 0, seccomp: true }, 0)).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\ncat {}\n{text}\n", greeting.display())).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
@@ -343,6 +347,7 @@ async fn a_worker_that_dies_stalls_or_lies_costs_its_document_only() {
         ("exits", "exit 3", Death::Exit(3)),
         ("crashes", "kill -SEGV $$", Death::Signal("SIGSEGV")),
         ("aborts", "kill -ABRT $$", Death::Aborted),
+        ("reaches out", "kill -SYS $$", Death::Forbidden),
         ("stalls", "exec sleep 60", Death::Timeout(Duration::from_secs(1))),
         ("floods", "exec yes", Death::Nonsense),
     ];
@@ -352,9 +357,26 @@ async fn a_worker_that_dies_stalls_or_lies_costs_its_document_only() {
             Err(ExtractError::Killed(death)) => assert_eq!(death, expected, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
+        assert!(pool.warning().unwrap().contains("no landlock"), "{name}");
     }
-    let pool = pool_of(dir.path().join("missing"), Duration::from_secs(1));
-    assert!(matches!(read(&pool, Format::Text, b"text").await, Err(ExtractError::NoWorker(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_cannot_begin_blame_no_document_and_are_named() {
+    let pools = [
+        pool_of("/nowhere/adit".into(), Duration::from_secs(1)),
+        pool_of("/bin/true".into(), Duration::from_secs(1)),
+        pool_of("/bin/echo".into(), Duration::from_secs(1)),
+        Pool::new(PoolConfig { memory: 1 << 20, ..pool(Duration::from_secs(1)).config().clone() }),
+    ];
+    for pool in pools {
+        let outcome = read(&pool, Format::Text, b"text").await;
+        assert!(matches!(outcome, Err(ExtractError::NoWorker(_))), "{outcome:?}");
+        assert!(pool.warning().unwrap().contains("no worker can be started"), "{:?}", pool.warning());
+    }
+    let good = pool(Duration::from_secs(30));
+    good.begin().await;
+    assert!(good.confinement().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

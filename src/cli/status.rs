@@ -10,7 +10,7 @@ use super::style::Style;
 use super::terminal::{print, print_json};
 use super::units::{bytes, count, harmless, seconds};
 use crate::config::Places;
-use crate::control::{IndexReport, PeerReport, Request, Response, StatusReport};
+use crate::control::{IndexReport, PeerReport, Request, Response, SandboxReport, StatusReport};
 
 /// Show how everything is: devices, traffic, index, warnings
 #[derive(Debug, Args)]
@@ -60,6 +60,7 @@ fn screen(report: &StatusReport, style: Style) -> String {
     let urls: Vec<_> = server.addresses.iter().map(|address| url(*address)).collect();
     text.push_str(&field("inside the tunnel", &urls.join(" ")));
     text.push_str(&field("index", &index_line(&report.index)));
+    text.push_str(&field("sandbox", &sandbox_line(&report.sandbox)));
     for peer in &report.peers {
         text.push_str(&format!("\n{}: {}\n", style.strong("peer"), peer.name));
         text.push_str(&peer_lines(peer));
@@ -119,6 +120,21 @@ pub fn index_line(index: &IndexReport) -> String {
     format!("{}; {doing}", parts.join(", "))
 }
 
+/// What the kernel holds the daemon and its workers to.
+fn sandbox_line(sandbox: &SandboxReport) -> String {
+    let landlock = |abi| if abi == 0 { "no landlock".to_owned() } else { format!("landlock (version {abi})") };
+    let limits =
+        format!("{} and {} per document", bytes(sandbox.worker_memory_bytes), seconds(sandbox.worker_timeout_seconds));
+    let workers = match sandbox.workers {
+        Some(workers) => {
+            let calls = if workers.seccomp { "seccomp" } else { "no seccomp" };
+            format!("{}, {calls}, {limits}", landlock(workers.landlock_abi))
+        }
+        None => limits,
+    };
+    format!("{}; workers: {workers}", landlock(sandbox.landlock_abi))
+}
+
 /// Where a browser finds the library.
 pub fn url(address: std::net::IpAddr) -> String {
     match address {
@@ -139,6 +155,7 @@ fn field(name: &str, value: &str) -> String {
 pub mod tests {
     use super::*;
     use crate::control::ServerReport;
+    use crate::documents::confine::Confinement;
 
     pub fn peer() -> PeerReport {
         PeerReport {
@@ -190,6 +207,12 @@ pub mod tests {
                 age_seconds: Some(12),
                 ..IndexReport::default()
             },
+            sandbox: SandboxReport {
+                landlock_abi: 5,
+                workers: Some(Confinement { landlock_abi: 6, seccomp: true }),
+                worker_memory_bytes: 512 << 20,
+                worker_timeout_seconds: 30,
+            },
             counters: Map::new(),
             warnings: vec!["the clock jumped".to_owned()],
         }
@@ -204,6 +227,7 @@ adit 0.1.0, serving for 3 hours, 12 minutes (pid 42)
   endpoint: home.example.org:51820
   inside the tunnel: http://10.94.7.1/ http://[fd7a:5c1e:90ab::1]/
   index: 1,204 documents, 1 passage, 2 files unreadable; as of 12 seconds ago
+  sandbox: landlock (version 5); workers: landlock (version 6), seccomp, 512 MiB and 30 seconds per document
 
 peer: phone
   addresses: 10.94.7.2, fd7a:5c1e:90ab::2
@@ -225,11 +249,19 @@ warning: the clock jumped
     }
 
     #[test]
+    fn what_a_kernel_does_not_enforce_is_said() {
+        let line = |landlock_abi, workers| sandbox_line(&SandboxReport { landlock_abi, workers, ..report().sandbox });
+        let bare = Some(Confinement { landlock_abi: 0, seccomp: false });
+        assert_eq!(line(0, bare), "no landlock; workers: no landlock, no seccomp, 512 MiB and 30 seconds per document");
+        assert_eq!(line(5, None), "landlock (version 5); workers: 512 MiB and 30 seconds per document");
+    }
+
+    #[test]
     fn json_begins_with_its_version() {
         let value = versioned(&report()).unwrap();
         let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys[0], "version");
-        for key in ["peers", "counters", "index", "warnings"] {
+        for key in ["peers", "counters", "index", "sandbox", "warnings"] {
             assert!(keys.contains(&key), "{key}");
         }
     }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Scope;
+use crate::documents::confine::Confinement;
 use crate::name::{CollectionName, PeerName};
 use crate::search::{Answer, CollectionStatus, Failure};
 
@@ -236,10 +237,25 @@ pub struct StatusReport {
     pub peers: Vec<PeerReport>,
     /// Collections and what waits.
     pub index: IndexReport,
+    /// What this kernel holds the daemon and its workers to.
+    pub sandbox: SandboxReport,
     /// Counters by name, in a fixed order.
     pub counters: serde_json::Map<String, serde_json::Value>,
     /// What the owner should look at, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// What the kernel enforces on the daemon and on the processes that read documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SandboxReport {
+    /// Version of landlock's interface that the daemon is held by; 0: this kernel has none.
+    pub landlock_abi: u32,
+    /// The same of the workers, and whether their system calls are filtered; none before the first has begun.
+    pub workers: Option<Confinement>,
+    /// Memory of each worker in bytes; as with the other resource limits, every kernel has them.
+    pub worker_memory_bytes: u64,
+    /// What one document may take, in seconds.
+    pub worker_timeout_seconds: u64,
 }
 
 /// Collections and what waits to be indexed.

@@ -16,8 +16,8 @@ use super::reload;
 use super::sandbox::Enforced;
 use crate::config::Config;
 use crate::control::{
-    Failed, FailedKind, IndexReport, OwnerSearch, PeerReport, Request, Response, ServerReport, StatusReport,
-    owner_scope,
+    Failed, FailedKind, IndexReport, OwnerSearch, PeerReport, Request, Response, SandboxReport, ServerReport,
+    StatusReport, owner_scope,
 };
 use crate::http::Appliance;
 use crate::key::PublicKey;
@@ -157,6 +157,7 @@ impl Running {
             server: self.server.clone(),
             peers: peers.iter().map(report).collect(),
             index: self.index(),
+            sandbox: self.sandbox(),
             counters: counters.map(|(name, value)| (name.to_owned(), value.into())).collect(),
             warnings: self
                 .warnings
@@ -165,6 +166,16 @@ impl Running {
                 .chain(self.indexer.warnings())
                 .chain(self.audit.warning())
                 .collect(),
+        }
+    }
+
+    fn sandbox(&self) -> SandboxReport {
+        let workers = self.indexer.workers();
+        SandboxReport {
+            landlock_abi: self.sandbox.landlock_abi(),
+            workers: workers.confinement(),
+            worker_memory_bytes: workers.config().memory,
+            worker_timeout_seconds: workers.config().timeout.as_secs(),
         }
     }
 

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-    path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, path_beneath_rules,
 };
 
 /// The newest rules this was written for; an older kernel enforces what it knows.
@@ -31,21 +31,31 @@ pub struct Reach {
 /// What the kernel enforces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enforced {
-    /// Everything asked for.
-    Fully,
-    /// What an older kernel knows.
-    Partly,
+    /// Everything asked for, by this version of landlock's interface.
+    Fully(u32),
+    /// What an older kernel knows: this version of the interface.
+    Partly(u32),
     /// Nothing: the kernel has no landlock.
     Not,
 }
 
 impl Enforced {
-    /// As `status` says it.
-    pub fn describe(self) -> &'static str {
+    /// Version of landlock's interface in force; 0: none.
+    pub fn landlock_abi(self) -> u32 {
         match self {
-            Enforced::Fully => "landlock fully enforced",
-            Enforced::Partly => "landlock partly enforced (an older kernel)",
-            Enforced::Not => "no landlock on this kernel",
+            Enforced::Fully(abi) | Enforced::Partly(abi) => abi,
+            Enforced::Not => 0,
+        }
+    }
+
+    /// What is missing, for the owner; `None` where nothing is.
+    pub fn lack(self) -> Option<&'static str> {
+        match self {
+            Enforced::Fully(_) => None,
+            Enforced::Partly(_) => {
+                Some("this kernel's landlock is older than adit: part of the daemon's sandbox is missing")
+            }
+            Enforced::Not => Some("this kernel has no landlock: the daemon can reach whatever its user can"),
         }
     }
 }
@@ -68,9 +78,13 @@ pub fn confine(reach: &Reach) -> Result<Enforced, landlock::RulesetError> {
         .add_rules(path_beneath_rules(devices, read | AccessFs::WriteFile))?
         .add_rules(path_beneath_rules(own_figures(), read))?
         .restrict_self()?;
+    let abi = match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } => effective_abi.min(RULES) as u32,
+        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
+    };
     Ok(match status.ruleset {
-        RulesetStatus::FullyEnforced => Enforced::Fully,
-        RulesetStatus::PartiallyEnforced => Enforced::Partly,
+        RulesetStatus::FullyEnforced => Enforced::Fully(abi),
+        RulesetStatus::PartiallyEnforced => Enforced::Partly(abi),
         RulesetStatus::NotEnforced => Enforced::Not,
     })
 }

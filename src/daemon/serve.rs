@@ -217,9 +217,7 @@ impl Prepared {
         }
         let peers = Peers::load(state.path())?;
         let sandbox = confine(&config, options, &control_dir)?;
-        if sandbox != Enforced::Fully {
-            warnings.push(sandbox.describe().to_owned());
-        }
+        warnings.extend(sandbox.lack().map(str::to_owned));
         Ok(Prepared { config, key, socket, inherited, state, peers, sandbox, warnings })
     }
 

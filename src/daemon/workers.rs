@@ -1,5 +1,6 @@
 //! A pool of worker processes: open files in, what came out of them out. A worker that answers well is used again; one that takes
-//! too long, dies or answers nonsense is killed and replaced, and nothing but its document knows.
+//! too long, dies or answers nonsense is killed and replaced, and nothing but its document knows. One that does not come so far as to
+//! say how it is confined is no document's fault, and is asked nothing.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
@@ -16,9 +17,13 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::documents::confine::Confinement;
 use crate::documents::frame::{Answer, PREFIX_BYTES, Request, begin_frame, parse_prefix};
 use crate::documents::{ExtractLimits, Extracted, Format, Refusal, worker};
-use crate::limits::{WORKER_ANSWER_BYTES, WORKER_CHUNK_BYTES, WORKER_DOCUMENTS, WORKER_EXIT};
+use crate::limits::{
+    WORKER_ANSWER_BYTES, WORKER_BUSY, WORKER_CHUNK_BYTES, WORKER_DOCUMENTS, WORKER_EXIT, WORKER_GREETING_BYTES,
+    WORKER_START,
+};
 
 /// How workers are run.
 #[derive(Debug, Clone)]
@@ -67,6 +72,9 @@ pub enum Death {
     /// A signal, by name.
     #[error("reading it crashed a worker ({0})")]
     Signal(&'static str),
+    /// It asked the kernel for what no parser needs, and was ended for that.
+    #[error("reading it made a worker reach for more than its document, which is how an attack looks")]
+    Forbidden,
     /// It went away by itself.
     #[error("reading it ended a worker (exit code {0})")]
     Exit(i32),
@@ -86,13 +94,46 @@ struct Shared {
     config: PoolConfig,
     places: Semaphore,
     idle: Mutex<Vec<Worker>>,
+    standing: Mutex<Standing>,
+}
+
+/// What is known of the workers themselves.
+#[derive(Debug, Default, Clone)]
+struct Standing {
+    confinement: Option<Confinement>,
+    trouble: Option<String>,
 }
 
 impl Pool {
     /// A pool without a worker: they begin when there is work.
     pub fn new(config: PoolConfig) -> Pool {
         let places = Semaphore::new(config.workers.max(1));
-        Pool { shared: Arc::new(Shared { config, places, idle: Mutex::default() }) }
+        Pool { shared: Arc::new(Shared { config, places, idle: Mutex::default(), standing: Mutex::default() }) }
+    }
+
+    /// Starts a worker ahead of any document, to know how workers are confined.
+    pub async fn begin(&self) {
+        let _place = self.shared.places.acquire().await.expect("the semaphore is never closed");
+        if let Ok(worker) = self.start().await {
+            self.shared.idle.lock().push(worker);
+        }
+    }
+
+    /// How workers are run.
+    pub fn config(&self) -> &PoolConfig {
+        &self.shared.config
+    }
+
+    /// What the kernel holds workers to; `None` before the first has begun.
+    pub fn confinement(&self) -> Option<Confinement> {
+        self.shared.standing.lock().confinement
+    }
+
+    /// What the owner should know of the workers.
+    pub fn warning(&self) -> Option<String> {
+        let standing = self.shared.standing.lock();
+        let lack = || standing.confinement?.lack().map(str::to_owned);
+        standing.trouble.clone().or_else(lack)
     }
 
     /// How many documents can be read at once.
@@ -113,9 +154,10 @@ impl Pool {
         let idle = shared.idle.lock().pop();
         let mut worker = match idle {
             Some(worker) => worker,
-            None => Worker::start(&shared.config).map_err(ExtractError::NoWorker)?,
+            None => self.start().await.map_err(ExtractError::NoWorker)?,
         };
         let request = Request { format, limits: limits.clone(), cpu_secs: shared.config.timeout.as_secs() + 1 };
+        let begun = Instant::now();
         let answer = match timeout(shared.config.timeout, worker.ask(&request, file, size)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(Broken::File(error))) => return Err(ExtractError::File(error)),
@@ -123,7 +165,9 @@ impl Pool {
             Ok(Err(Broken::Nonsense)) => return Err(ExtractError::Killed(Death::Nonsense)),
             Err(_) => return Err(ExtractError::Killed(Death::Timeout(shared.config.timeout))),
         };
-        if worker.documents < WORKER_DOCUMENTS {
+        worker.documents += 1;
+        worker.busy += begun.elapsed();
+        if worker.documents < WORKER_DOCUMENTS && worker.busy < WORKER_BUSY {
             shared.idle.lock().push(worker);
         }
         answer.map_err(ExtractError::Refused)
@@ -133,6 +177,23 @@ impl Pool {
     pub fn rest(&self) {
         self.shared.idle.lock().clear();
     }
+
+    async fn start(&self) -> io::Result<Worker> {
+        let started = Worker::start(&self.shared.config).await;
+        let mut standing = self.shared.standing.lock();
+        match &started {
+            Ok(worker) => {
+                if standing.confinement.is_none()
+                    && let Some(lack) = worker.confinement.lack()
+                {
+                    tracing::warn!("{lack}");
+                }
+                *standing = Standing { confinement: Some(worker.confinement), trouble: None };
+            }
+            Err(error) => standing.trouble = Some(format!("documents are not read: no worker can be started: {error}")),
+        }
+        started
+    }
 }
 
 /// One process. Dropping it kills it.
@@ -141,7 +202,9 @@ struct Worker {
     process: Child,
     stdin: ChildStdin,
     stdout: ChildStdout,
+    confinement: Confinement,
     documents: u32,
+    busy: Duration,
 }
 
 /// What went wrong between us and a worker, which is of no use afterwards.
@@ -152,11 +215,13 @@ enum Broken {
 }
 
 impl Worker {
-    fn start(config: &PoolConfig) -> io::Result<Worker> {
+    async fn start(config: &PoolConfig) -> io::Result<Worker> {
+        // Its life ends in the midst of a document at the latest.
+        let cpu_secs = (WORKER_BUSY + config.timeout).as_secs() + 2;
         let mut process = Command::new(&config.program)
             .arg0("adit")
             .arg(worker::SUBCOMMAND)
-            .arg(config.memory.to_string())
+            .args([config.memory.to_string(), cpu_secs.to_string()])
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::piped())
@@ -168,12 +233,21 @@ impl Worker {
             .spawn()?;
         let missing = || io::Error::other("a pipe is missing");
         let stdin = process.stdin.take().ok_or_else(missing)?;
-        let stdout = process.stdout.take().ok_or_else(missing)?;
-        Ok(Worker { process, stdin, stdout, documents: 0 })
+        let mut stdout = process.stdout.take().ok_or_else(missing)?;
+        match timeout(WORKER_START, greeting(&mut stdout)).await {
+            Ok(Ok(confinement)) => {
+                Ok(Worker { process, stdin, stdout, confinement, documents: 0, busy: Duration::ZERO })
+            }
+            Ok(Err(error)) => {
+                let end = timeout(WORKER_EXIT, process.wait()).await.ok().and_then(Result::ok);
+                let end = end.map_or_else(|| error.to_string(), |status| status.to_string());
+                Err(io::Error::other(format!("it ended before it was ready ({end}); is `extract.memory` too small?")))
+            }
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 
     async fn ask(&mut self, request: &Request, file: File, size: u64) -> Result<Result<Extracted, Refusal>, Broken> {
-        self.documents += 1;
         self.stdin.write_all(&begin_frame(request, size)).await.map_err(|_| Broken::Worker)?;
         self.send(file, size).await?;
         let mut prefix = [0; PREFIX_BYTES];
@@ -232,10 +306,21 @@ impl Worker {
     }
 }
 
+/// What a worker says first.
+async fn greeting(stdout: &mut ChildStdout) -> io::Result<Confinement> {
+    let mut prefix = [0; PREFIX_BYTES];
+    stdout.read_exact(&mut prefix).await?;
+    let (header_bytes, _) = parse_prefix(prefix, WORKER_GREETING_BYTES, 0)?;
+    let mut header = vec![0; header_bytes];
+    stdout.read_exact(&mut header).await?;
+    Ok(serde_json::from_slice(&header)?)
+}
+
 impl From<ExitStatus> for Death {
     fn from(status: ExitStatus) -> Death {
         match status.signal().map(Signal::try_from) {
             Some(Ok(Signal::SIGABRT)) => Death::Aborted,
+            Some(Ok(Signal::SIGSYS)) => Death::Forbidden,
             Some(Ok(signal)) => Death::Signal(signal.as_str()),
             Some(Err(_)) => Death::Signal("an unknown signal"),
             None => Death::Exit(status.code().unwrap_or_default()),

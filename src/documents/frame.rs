@@ -1,6 +1,7 @@
 //! What a worker and its pool say to each other on the worker's stdin and stdout: a frame is the length of a JSON header (4 bytes,
 //! little endian), the length of a body (8 bytes), the header, the body.
 //!
+//! A worker begins with its [`Confinement`](super::confine::Confinement), without a body: nothing is asked of one that did not say it.
 //! Asked: [`Request`] with the document as the body. Answered: [`Answer`] with the text as the body.
 
 use std::io::{self, Read, Write};

@@ -3,7 +3,7 @@
 
 mod beneath;
 mod compose;
-mod confine;
+pub mod confine;
 mod content;
 mod csv;
 mod docx;

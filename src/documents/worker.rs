@@ -1,5 +1,5 @@
-//! The worker's own end: documents on stdin, what came out of them on stdout, one after the other until stdin ends. Started as
-//! `adit extract-worker MEMORY_BYTES` by the daemon's pool, never by a person.
+//! The worker's own end: documents on stdin, what came out of them on stdout, one after the other until stdin ends. Its first word
+//! is how it is confined. Started as `adit extract-worker MEMORY_BYTES CPU_SECS` by the daemon's pool, never by a person.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use super::compose::tidy;
-use super::confine::{allow_cpu, confine};
+use super::confine::{Bounds, Confinement, allow_cpu, confined};
 use super::frame::{Answer, Request, read_frame, write_frame};
 use super::{Refusal, extract};
-use crate::limits::{WORKER_REQUEST_BYTES, WORKER_STACK_BYTES};
+use crate::limits::WORKER_REQUEST_BYTES;
 
 /// The hidden subcommand that makes a process a worker.
 pub const SUBCOMMAND: &str = "extract-worker";
@@ -20,7 +20,7 @@ pub const SUBCOMMAND: &str = "extract-worker";
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let numbers: Option<Vec<u64>> = arguments.map(|argument| argument.to_str()?.parse().ok()).collect();
     match numbers.as_deref() {
-        Some([memory]) => match run(*memory) {
+        Some(&[memory_bytes, cpu_secs]) => match run(Bounds { memory_bytes, cpu_secs }) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 let _ = writeln!(io::stderr(), "adit {SUBCOMMAND}: {error}");
@@ -28,30 +28,31 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
             }
         },
         _ => {
-            let _ = writeln!(io::stderr(), "adit {SUBCOMMAND} is started by the daemon, with the memory it may use");
+            let _ = writeln!(
+                io::stderr(),
+                "adit {SUBCOMMAND} is started by the daemon, with the memory and the time it may use"
+            );
             ExitCode::from(2)
         }
     }
 }
 
-fn run(memory: u64) -> io::Result<()> {
-    confine(memory)?;
+fn run(bounds: Bounds) -> io::Result<()> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" ({}:{})", file_name(place.file()), place.line()));
         let words = panic.payload_as_str().unwrap_or("without a word");
         *LAST_PANIC.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) =
             words.to_owned() + &place.unwrap_or_default();
     }));
-    // Parsers recurse as deep as a document is nested.
-    let thread = std::thread::Builder::new().stack_size(WORKER_STACK_BYTES).spawn(answer_all)?;
-    thread.join().map_err(|_| io::Error::other("the worker's own code panicked"))?
+    confined(bounds, answer_all)
 }
 
 /// What the last panic said: the hook hears it, and who catches it tells.
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
-fn answer_all() -> io::Result<()> {
+fn answer_all(confinement: Confinement) -> io::Result<()> {
     let (mut stdin, mut stdout) = (io::stdin().lock(), io::stdout().lock());
+    write_frame(&mut stdout, &confinement, &[])?;
     while let Some((request, document)) = read_frame::<Request>(&mut stdin, WORKER_REQUEST_BYTES)? {
         allow_cpu(request.cpu_secs)?;
         let outcome = catch_unwind(AssertUnwindSafe(|| extract(request.format, &document, &request.limits)));

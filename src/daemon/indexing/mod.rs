@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::task::{Command, Task};
-use super::workers::PoolConfig;
+use super::workers::{Pool, PoolConfig};
 use crate::config::Config;
 use crate::limits::INDEXER_COMMANDS;
 use crate::name::CollectionName;
@@ -27,6 +27,7 @@ use crate::search::Library;
 pub struct Indexer {
     commands: mpsc::Sender<Command>,
     progress: watch::Receiver<Progress>,
+    pool: Pool,
 }
 
 /// What the indexer is doing.
@@ -115,13 +116,15 @@ impl Indexer {
         let (commands, receiver) = mpsc::channel(INDEXER_COMMANDS);
         let (publisher, progress) = watch::channel(Progress::default());
         let runtime = Handle::current();
+        let pool = Pool::new(pool);
+        let workers = pool.clone();
         let config = config.clone();
         // The index is written by calls that wait for the disk: they have this thread to themselves.
         std::thread::spawn(move || {
-            let task = Task::new(&runtime, &config, library, pool, patience, publisher);
+            let task = Task::new(&runtime, &config, library, workers, patience, publisher);
             runtime.block_on(task.run(receiver));
         });
-        Indexer { commands, progress }
+        Indexer { commands, progress, pool }
     }
 
     /// What it is doing, now and at every change.
@@ -136,7 +139,12 @@ impl Indexer {
 
     /// What the owner should know, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        self.progress.borrow().warnings.clone()
+        self.progress.borrow().warnings.iter().cloned().chain(self.pool.warning()).collect()
+    }
+
+    /// The processes that read documents.
+    pub fn workers(&self) -> &Pool {
+        &self.pool
     }
 
     /// Walks every collection now.

@@ -19,7 +19,7 @@ use super::reading::{Outcome, read};
 use super::{Patience, Progress};
 use crate::config::Config;
 use crate::daemon::watch::{Changes, Watcher};
-use crate::daemon::workers::{Pool, PoolConfig};
+use crate::daemon::workers::Pool;
 use crate::documents::{ExtractLimits, IGNORE_FILE, Walk};
 use crate::limits::READ_SHARE;
 use crate::name::CollectionName;
@@ -85,7 +85,7 @@ impl Task {
         runtime: &Handle,
         config: &Config,
         library: Arc<Library>,
-        pool: PoolConfig,
+        pool: Pool,
         patience: Patience,
         progress: watch::Sender<Progress>,
     ) -> Task {
@@ -101,7 +101,7 @@ impl Task {
             runtime: runtime.clone(),
             watched: vec![false; folders.len()],
             folders,
-            pool: Pool::new(pool),
+            pool,
             limits: extract_limits(config),
             rescan: config.index.rescan,
             patience,
@@ -117,6 +117,8 @@ impl Task {
 
     /// Runs until it is told to stop, or nobody is left to tell it.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let pool = self.pool.clone();
+        self.runtime.spawn(async move { pool.begin().await });
         let stopped = loop {
             let now = Instant::now();
             self.turn(now);
