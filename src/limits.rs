@@ -305,8 +305,14 @@ pub const TITLE_BYTES: usize = 300;
 /// Longest reason that is kept for a file that could not be read, in bytes: a sentence or three.
 pub const REASON_BYTES: usize = 500;
 
-/// Decompressed blocks of 16 KiB that an index keeps of its stored texts, per segment: what a page of results touches.
-pub const STORE_CACHE_BLOCKS: usize = 16;
+/// Stored texts that are compressed together, in bytes: half as many cost a twentieth more room, twice as many make snippets slow.
+pub const STORE_BLOCK_BYTES: usize = 64 << 10;
+
+/// How hard zstd tries: the highest level that is still much faster than the rest of indexing.
+pub const STORE_LEVEL: i32 = 6;
+
+/// Decompressed blocks of [`STORE_BLOCK_BYTES`] that an index keeps of its stored texts, per segment: what a page of results touches.
+pub const STORE_CACHE_BLOCKS: usize = 4;
 
 /// Bytes of text on their way to the index writer's threads: enough to keep them busy, little beside the writer's own memory.
 pub const QUEUE_BYTES: usize = 8 << 20;

@@ -42,7 +42,7 @@ pub(super) struct Entry {
     pub(super) passages: u32,
     /// Words in each searched field, over all passages.
     #[serde(rename = "w", default)]
-    pub(super) words: [u32; Searched::ALL.len()],
+    pub(super) words: [u32; Searched::COUNTED],
     /// Bytes of its text.
     #[serde(rename = "b", default)]
     pub(super) text_bytes: u64,
@@ -93,7 +93,7 @@ pub(super) struct Totals {
     pub(super) documents: u64,
     pub(super) passages: u64,
     pub(super) text_bytes: u64,
-    pub(super) words: [u64; Searched::ALL.len()],
+    pub(super) words: [u64; Searched::COUNTED],
     /// Documents per tongue.
     pub(super) tongues: BTreeMap<Tongue, u64>,
 }

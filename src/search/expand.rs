@@ -26,7 +26,7 @@ pub(super) struct Expansion {
 pub(super) fn wild(view: &View, fields: &Fields, pattern: &str) -> Result<Expansion, LibraryError> {
     let parts: Vec<&str> = pattern.split('*').collect();
     let mut found = BTreeSet::new();
-    for field in [fields.searched(Searched::Exact), fields.searched(Searched::Name)] {
+    for field in [fields.searched(Searched::Word), fields.searched(Searched::Name)] {
         each_word(view, field, parts[0], |word| {
             if fits(word, &parts) {
                 found.insert((word.chars().count(), word.to_owned()));
@@ -68,7 +68,7 @@ pub(super) fn similar(view: &View, fields: &Fields, word: &str) -> Result<Vec<St
     let Some(most) = typos(word) else { return Ok(Vec::new()) };
     let near = Near { dfa: automaton(most).build_dfa(word), most };
     let mut found = BTreeSet::new();
-    for field in [fields.searched(Searched::Exact), fields.searched(Searched::Name)] {
+    for field in [fields.searched(Searched::Word), fields.searched(Searched::Name)] {
         for part in &view.parts {
             each_near(part, field, &near, |distance, word| {
                 found.insert((distance, word.to_owned()));
@@ -89,7 +89,7 @@ pub(super) fn similar(view: &View, fields: &Fields, word: &str) -> Result<Vec<St
 pub(super) fn meant(view: &View, fields: &Fields, word: &str) -> Result<Option<String>, LibraryError> {
     let mut best: Option<(usize, std::cmp::Reverse<u64>, String)> = None;
     for candidate in similar(view, fields, word)? {
-        let frequency = view.frequency(&Term::from_field_text(fields.searched(Searched::Exact), &candidate))?;
+        let frequency = view.frequency(&Term::from_field_text(fields.searched(Searched::Word), &candidate))?;
         let distance = distance(word, &candidate);
         let candidate = (distance, std::cmp::Reverse(frequency), candidate);
         if best.as_ref().is_none_or(|best| candidate < *best) {
@@ -108,7 +108,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn is_live(view: &View, fields: &Fields, word: &str) -> Result<bool, LibraryError> {
-    Ok(is_live_term(view, &Term::from_field_text(fields.searched(Searched::Exact), word))?
+    Ok(is_live_term(view, &Term::from_field_text(fields.searched(Searched::Word), word))?
         || is_live_term(view, &Term::from_field_text(fields.searched(Searched::Name), word))?)
 }
 

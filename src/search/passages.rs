@@ -72,13 +72,13 @@ impl<'a> Maker<'a> {
         document.add_bytes(self.fields.detail, &serde_json::to_vec(place).unwrap_or_default());
         document.add_text(self.fields.body, body);
         if let Some(title) = self.entry.title.clone() {
-            self.add(&mut document, &title, &[Searched::Text, Searched::Title]);
+            self.add(&mut document, &title, InTitle::Yes);
         }
         if let Some(heading) = place.heading.as_deref().filter(|heading| Some(*heading) != self.entry.title.as_deref())
         {
-            self.add(&mut document, heading, &[Searched::Text, Searched::Title]);
+            self.add(&mut document, heading, InTitle::Yes);
         }
-        self.add(&mut document, body, &[Searched::Text]);
+        self.add(&mut document, body, InTitle::No);
         if number == 0 {
             let names = name_words(&self.entry.path);
             self.count(Searched::Name, count_words(&names).0);
@@ -98,16 +98,17 @@ impl<'a> Maker<'a> {
         document
     }
 
-    fn add(&mut self, document: &mut TantivyDocument, text: &str, stemmed: &[Searched]) {
+    fn add(&mut self, document: &mut TantivyDocument, text: &str, in_title: InTitle) {
         let (words, characters) = count_words(text);
         if words > 0 {
+            document.add_text(self.fields.searched(Searched::Word), text);
+            self.count(Searched::Word, words);
             let marked = format!("{}{text}", mark(self.tongue));
-            for &field in stemmed {
-                document.add_text(self.fields.searched(field), &marked);
-                self.count(field, words);
+            if in_title == InTitle::Yes {
+                document.add_text(self.fields.searched(Searched::Title), &marked);
+                self.count(Searched::Title, words);
             }
-            document.add_text(self.fields.searched(Searched::Exact), text);
-            self.count(Searched::Exact, words);
+            document.add_text(self.fields.searched(Searched::Stem), marked);
         }
         if characters > 0 {
             document.add_text(self.fields.searched(Searched::Cjk), text);
@@ -119,6 +120,13 @@ impl<'a> Maker<'a> {
         let sum = &mut self.entry.words[field as usize];
         *sum = sum.saturating_add(u32::try_from(words).unwrap_or(u32::MAX));
     }
+}
+
+/// Whether a text is title or heading as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum InTitle {
+    Yes,
+    No,
 }
 
 /// The words of a path, those written in `CamelCase` apart as well.

@@ -21,7 +21,7 @@ pub(super) struct Plan {
 /// Something that stands in passages: any of its terms, or any of its phrases.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Leaf {
-    /// Forms of the word, all in one field.
+    /// Forms of the word; the length of the first one's field counts.
     pub(super) terms: Vec<Term>,
     /// The same in titles and headings; for the score.
     pub(super) titles: Vec<Term>,

@@ -169,12 +169,15 @@ impl Planner<'_> {
             return Ok(self.expanded(words, scores));
         }
         let stems = self.stems(text);
-        let terms = |field| stems.iter().map(|stem| Term::from_field_text(field, stem)).collect::<Vec<_>>();
-        let titles = terms(self.fields.searched(Searched::Title));
+        let terms = |which| {
+            let field = self.fields.searched(which);
+            stems.iter().map(move |stem| Term::from_field_text(field, stem))
+        };
+        let titles: Vec<Term> = terms(Searched::Title).collect();
         let leaf = match word.place {
             Where::Title => Leaf { terms: titles, titles: Vec::new(), ..Leaf::new(Mark::Stems(stems), scores) },
             Where::Anywhere => Leaf {
-                terms: terms(self.fields.searched(Searched::Text)),
+                terms: terms(Searched::Word).chain(terms(Searched::Stem)).collect(),
                 titles,
                 names: vec![Term::from_field_text(self.fields.searched(Searched::Name), &folded(text))],
                 ..Leaf::new(Mark::Stems(stems), scores)
@@ -202,8 +205,7 @@ impl Planner<'_> {
 
     fn expanded(&mut self, words: Vec<String>, scores: bool) -> Condition {
         let terms = |field| words.iter().map(|word| Term::from_field_text(field, word)).collect::<Vec<_>>();
-        let (terms, names) =
-            (terms(self.fields.searched(Searched::Exact)), terms(self.fields.searched(Searched::Name)));
+        let (terms, names) = (terms(self.fields.searched(Searched::Word)), terms(self.fields.searched(Searched::Name)));
         let mark = Mark::Words(words.into_iter().collect());
         self.leaf(Leaf { terms, names, ..Leaf::new(mark, scores) })
     }
@@ -242,7 +244,7 @@ impl Planner<'_> {
         let plain: Vec<String> = words.iter().map(|(_, word)| folded(word)).collect();
         let terms =
             |field| words.iter().zip(&plain).map(move |((at, _), word)| (*at, Term::from_field_text(field, word)));
-        let (exact, name) = (self.fields.searched(Searched::Exact), self.fields.searched(Searched::Name));
+        let (exact, name) = (self.fields.searched(Searched::Word), self.fields.searched(Searched::Name));
         let mark = Mark::Sequence(plain.clone());
         Leaf::sequence([terms(exact).collect(), terms(name).collect()], Leaf::new(mark, scores))
     }

@@ -1,15 +1,14 @@
 //! The shape of an index: a tantivy document per passage, and one per file that says what is known of it (its record).
 
 use tantivy::schema::{
-    BytesOptions, FAST, Field, INDEXED, IndexRecordOption, NumericOptions, STORED, Schema, TextFieldIndexing,
-    TextOptions,
+    BytesOptions, FAST, Field, IndexRecordOption, NumericOptions, STORED, Schema, TextFieldIndexing, TextOptions,
 };
 
 use super::text;
 
 /// Rises with every change of what is written into an index, or of how words are made of it; an index of another version is built
 /// again from the documents.
-pub(super) const FORMAT_VERSION: u32 = 3;
+pub(super) const FORMAT_VERSION: u32 = 4;
 
 /// Passage number of a record.
 pub(super) const RECORD: u64 = u32::MAX as u64;
@@ -17,21 +16,22 @@ pub(super) const RECORD: u64 = u32::MAX as u64;
 /// Fields that are searched, and whose lengths count for the scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Searched {
-    /// Title, headings and text, stemmed: what words are looked for in.
-    Text,
+    /// Title, headings and text, every word folded: quotes, beginnings of words, typos; and words that are stems already.
+    Word,
     /// Title and heading alone, stemmed.
     Title,
     /// Words of the path, folded, on the first passage of a document.
     Name,
     /// Pairs of characters of scripts without spaces, in title, headings and text.
     Cjk,
-    /// Title, headings and text, folded but not stemmed: quotes, beginnings of words, typos.
-    Exact,
+    /// The stems of the words of [`Searched::Word`], at the same places, where they are others than the words: two words in three
+    /// are their own stems, and stand in the index once.
+    Stem,
 }
 
 impl Searched {
-    pub(super) const ALL: [Searched; 5] =
-        [Searched::Text, Searched::Title, Searched::Name, Searched::Cjk, Searched::Exact];
+    /// The fields whose words are counted; the others' lengths follow from these.
+    pub(super) const COUNTED: usize = 4;
 }
 
 /// The fields of an index.
@@ -59,6 +59,12 @@ impl Fields {
     pub(super) fn searched(&self, which: Searched) -> Field {
         self.searched[which as usize]
     }
+
+    /// Which searched field this is.
+    pub(super) fn which(&self, field: Field) -> Option<Searched> {
+        use Searched::*;
+        [Word, Title, Name, Cjk, Stem].into_iter().find(|&which| self.searched(which) == field)
+    }
 }
 
 /// Names of the columns that are read by name.
@@ -81,7 +87,7 @@ pub(super) fn schema() -> (Schema, Fields) {
     let positions = IndexRecordOption::WithFreqsAndPositions;
     let number = NumericOptions::default() | FAST;
     let fields = Fields {
-        slot: schema.add_u64_field(column::SLOT, number.clone() | INDEXED),
+        slot: schema.add_u64_field(column::SLOT, number.clone().set_indexed()),
         passage: schema.add_u64_field(column::PASSAGE, number.clone()),
         start: schema.add_u64_field(column::START, number.clone()),
         page: schema.add_u64_field(column::PAGE, number),
@@ -89,11 +95,11 @@ pub(super) fn schema() -> (Schema, Fields) {
         detail: schema.add_bytes_field("detail", STORED),
         body: schema.add_text_field("body", TextOptions::default() | STORED),
         searched: [
-            schema.add_text_field("text", indexed(text::STEMMED, positions)),
+            schema.add_text_field("word", indexed(text::FOLDED, positions)),
             schema.add_text_field("title", indexed(text::STEMMED, positions)),
             schema.add_text_field("name", indexed(text::FOLDED, positions)),
             schema.add_text_field("cjk", indexed(text::CJK, positions)),
-            schema.add_text_field("exact", indexed(text::FOLDED, positions)),
+            schema.add_text_field("stem", indexed(text::STEMS, positions)),
         ],
     };
     (schema.build(), fields)

@@ -112,10 +112,14 @@ fn gather(
             evidence[at].positions.extend(positions.into_iter().take(room));
         }
     })?;
-    weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = score)?;
-    for found in &mut evidence {
+    for (found, count) in evidence.iter_mut().zip(&mut counts) {
+        // A word may stand in several of the terms: as itself, as its stem, as its stem by another language's rules.
+        let with_repeated = found.positions.len();
         found.positions.sort_unstable();
+        found.positions.dedup();
+        *count -= (with_repeated - found.positions.len()) as f64;
     }
+    weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = score)?;
     for (terms, title) in [(&leaf.titles, true), (&leaf.names, false)] {
         counts.fill(0.0);
         count(segment, terms, docs, |at, postings| counts[at] += f64::from(postings.term_freq()))?;
@@ -172,8 +176,9 @@ fn weigh(
 /// How rare a word is that stands for any of these terms.
 fn idf(terms: &[Term], statistics: &Statistics) -> f64 {
     let all = statistics.passages() as f64;
-    let with: u64 = terms.iter().map(|term| statistics.frequency(term)).sum();
-    let with = (with as f64).min(all);
+    // Of terms that stand by chance together or alone; counting the passages would cost more than it tells.
+    let without: f64 = terms.iter().map(|term| 1.0 - statistics.frequency(term) as f64 / all.max(1.0)).product();
+    let with = all * (1.0 - without);
     (1.0 + (all - with + 0.5) / (with + 0.5)).ln()
 }
 

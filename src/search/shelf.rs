@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tantivy::directory::MmapDirectory;
+use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy};
 
 use super::catalogue::Catalogue;
@@ -15,7 +16,7 @@ use super::error::{Fault, LibraryError};
 use super::schema::{FORMAT_VERSION, Fields, schema};
 use super::snapshot::Snapshot;
 use super::text;
-use crate::limits::STORE_CACHE_BLOCKS;
+use crate::limits::{STORE_BLOCK_BYTES, STORE_CACHE_BLOCKS, STORE_LEVEL};
 use crate::name::CollectionName;
 
 /// Names the format that an index is in.
@@ -81,7 +82,7 @@ impl Shelf {
             false => {
                 std::fs::write(dir.join(VERSION_FILE), FORMAT_VERSION.to_string()).map_err(io)?;
                 let directory = MmapDirectory::open(dir).map_err(|error| Fault::of(dir, error.into()))?;
-                Index::create(directory, schema, IndexSettings::default()).map_err(|error| Fault::of(dir, error))?
+                Index::create(directory, schema, settings()).map_err(|error| Fault::of(dir, error))?
             }
         };
         index.set_tokenizers(text::tokenizers());
@@ -134,6 +135,15 @@ impl Shelf {
         self.agreed.store(at.as_second(), Ordering::Relaxed);
         // A figure to show after a restart: when it cannot be kept, the age is unknown until the next walk.
         let _ = std::fs::write(self.dir.join(AGREED_FILE), at.as_second().to_string());
+    }
+}
+
+/// Texts are kept in blocks, compressed by zstd: two fifths of their size, where tantivy's lz4 makes three.
+fn settings() -> IndexSettings {
+    IndexSettings {
+        docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(STORE_LEVEL) }),
+        docstore_blocksize: STORE_BLOCK_BYTES,
+        ..IndexSettings::default()
     }
 }
 

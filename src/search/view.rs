@@ -9,7 +9,7 @@ use tantivy::{DocSet, SegmentReader, TERMINATED};
 
 use super::catalogue::{Entry, Totals};
 use super::error::LibraryError;
-use super::schema::Searched;
+use super::schema::{Fields, Searched};
 use super::shelf::Shelf;
 use super::slots::SlotSet;
 use super::snapshot::{Sight, Snapshot};
@@ -145,12 +145,15 @@ impl Part {
     }
 }
 
+/// One word in so many has a stem that is another than the word. Only the choice of candidates depends on it.
+const WORDS_PER_STEM: u64 = 3;
+
 /// What scores are made of: sums over a view, and how often the terms of one question stand in it.
 #[derive(Debug, Default)]
 pub(super) struct Statistics {
     passages: u64,
-    words: [u64; Searched::ALL.len()],
-    fields: HashMap<Field, Searched>,
+    words: [u64; Searched::COUNTED],
+    fields: Option<Fields>,
     frequencies: HashMap<Term, u64>,
 }
 
@@ -160,7 +163,7 @@ impl Statistics {
         let mut statistics =
             Statistics { passages: view.totals.passages, words: view.totals.words, ..Statistics::default() };
         if let Some(part) = view.parts.first() {
-            statistics.fields = Searched::ALL.iter().map(|&which| (part.shelf.fields.searched(which), which)).collect();
+            statistics.fields = Some(part.shelf.fields.clone());
         }
         for term in terms {
             if !statistics.frequencies.contains_key(term) {
@@ -177,8 +180,16 @@ impl Statistics {
 
     /// Words of a passage in this field, in the mean.
     pub(super) fn mean_length(&self, field: Field) -> f64 {
-        let words = self.fields.get(&field).map_or(0, |&which| self.words[which as usize]);
-        words as f64 / self.passages.max(1) as f64
+        self.words_in(field) as f64 / self.passages.max(1) as f64
+    }
+
+    /// Words in this field, over all passages.
+    fn words_in(&self, field: Field) -> u64 {
+        match self.fields.as_ref().and_then(|fields| fields.which(field)) {
+            Some(Searched::Stem) => self.words[Searched::Word as usize] / WORDS_PER_STEM,
+            Some(which) => self.words[which as usize],
+            None => 0,
+        }
     }
 
     /// Passages with this term.
@@ -189,7 +200,7 @@ impl Statistics {
 
 impl Bm25StatisticsProvider for Statistics {
     fn total_num_tokens(&self, field: Field) -> tantivy::Result<u64> {
-        Ok(self.fields.get(&field).map_or(0, |&which| self.words[which as usize]))
+        Ok(self.words_in(field))
     }
 
     fn total_num_docs(&self) -> tantivy::Result<u64> {

@@ -8,4 +8,4 @@ mod tokenizer;
 pub(super) use fold::{fold, folded};
 pub(super) use split::{Kind, Piece, count_words, pieces};
 pub(super) use stem::{Stems, Tongue};
-pub(super) use tokenizer::{CJK, FOLDED, STEMMED, bigrams, mark, tokenizers};
+pub(super) use tokenizer::{CJK, FOLDED, STEMMED, STEMS, bigrams, mark, tokenizers};

@@ -9,6 +9,8 @@ use crate::limits::WORD_BYTES;
 
 /// Stemmed words; the text begins with the [`mark`] of its language.
 pub(in crate::search) const STEMMED: &str = "stemmed";
+/// The same, but for words that are their own stems.
+pub(in crate::search) const STEMS: &str = "stems";
 /// Folded words.
 pub(in crate::search) const FOLDED: &str = "folded";
 /// Pairs of characters of scripts without spaces.
@@ -34,14 +36,25 @@ fn split_mark(text: &str) -> (Tongue, &str) {
 /// All of them, by name.
 pub(in crate::search) fn tokenizers() -> TokenizerManager {
     let manager = TokenizerManager::default();
-    manager.register(STEMMED, Stemming);
+    manager.register(STEMMED, Stemming { keep: Keep::All });
+    manager.register(STEMS, Stemming { keep: Keep::Changed });
     manager.register(FOLDED, Folding);
     manager.register(CJK, Pairing);
     manager
 }
 
 #[derive(Clone)]
-struct Stemming;
+struct Stemming {
+    keep: Keep,
+}
+
+/// Which stems are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    All,
+    /// Those that are others than the folded word.
+    Changed,
+}
 
 #[derive(Clone)]
 struct Folding;
@@ -54,7 +67,8 @@ impl Tokenizer for Stemming {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         let (tongue, text) = split_mark(text);
-        WordStream { text, pieces: pieces(text), stems: Some(Stems::new(tongue)), token: Token::default() }
+        let stems = Some((Stems::new(tongue), self.keep));
+        WordStream { text, pieces: pieces(text), stems, folded: String::new(), token: Token::default() }
     }
 }
 
@@ -62,14 +76,15 @@ impl Tokenizer for Folding {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream { text, pieces: pieces(text), stems: None, token: Token::default() }
+        WordStream { text, pieces: pieces(text), stems: None, folded: String::new(), token: Token::default() }
     }
 }
 
 struct WordStream<'a> {
     text: &'a str,
     pieces: Pieces<'a>,
-    stems: Option<Stems>,
+    stems: Option<(Stems, Keep)>,
+    folded: String,
     token: Token,
 }
 
@@ -84,7 +99,14 @@ impl TokenStream for WordStream<'_> {
             self.token.position = piece.ordinal;
             self.token.text.clear();
             match &mut self.stems {
-                Some(stems) => stems.stem(word, &mut self.token.text),
+                Some((stems, keep)) => {
+                    stems.stem(word, &mut self.token.text);
+                    self.folded.clear();
+                    fold(word, &mut self.folded);
+                    if *keep == Keep::Changed && self.folded == self.token.text {
+                        continue;
+                    }
+                }
                 None => fold(word, &mut self.token.text),
             }
             return true;
@@ -170,6 +192,7 @@ mod tests {
         let german = format!("{}Die Häuser", mark(Tongue::of(Some("deu"))));
         assert_eq!(tokens(STEMMED, &german), [(0, "die".into()), (1, "haus".into())]);
         assert_eq!(tokens(STEMMED, "running"), [(0, "run".into())]);
+        assert_eq!(tokens(STEMS, &german), [(1, "haus".into())]);
         assert_eq!(tokens(FOLDED, "Running 東京 Café"), [(0, "running".into()), (3, "cafe".into())]);
         assert_eq!(tokens(CJK, "in 東京都 x"), [(1, "東京".into()), (2, "京都".into()), (3, "都".into())]);
         assert_eq!(tokens(FOLDED, &"x".repeat(WORD_BYTES + 1)), []);
