@@ -111,7 +111,7 @@ fn below_the_shell_time_and_chance_are_arguments() {
         "SystemTime::now",
         "Timestamp::now",
         "OsRng",
-        "getrandom",
+        "getrandom::",
         "thread_rng",
         "UdpSocket",
         "TcpStream",

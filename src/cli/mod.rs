@@ -39,6 +39,8 @@ mod style;
 mod units;
 #[cfg(feature = "server")]
 mod up;
+#[cfg(feature = "server")]
+mod why;
 
 pub use outcome::Exit;
 use outcome::Outcome;
@@ -91,6 +93,8 @@ enum Command {
     Index(index::Command),
     #[cfg(feature = "server")]
     Search(search::Arguments),
+    #[cfg(feature = "server")]
+    Why(why::Arguments),
     Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),
     #[cfg(feature = "server")]
@@ -130,6 +134,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Status(arguments) => status::run(&places::find(config)?, arguments),
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
+        Command::Why(arguments) => why::run(&places::find(config)?, arguments),
         Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Scope;
+use crate::documents::Format;
 use crate::documents::confine::Confinement;
 use crate::name::{CollectionName, PeerName};
 use crate::search::{Answer, CollectionStatus, Failure};
@@ -60,6 +61,13 @@ pub enum Request {
     IndexStatus,
     /// Files that could not be read.
     IndexFailures,
+    /// Why a file is or is not found.
+    Why {
+        /// As it was typed: `collection/path`, perhaps.
+        typed: String,
+        /// The absolute paths that it may mean.
+        paths: Vec<PathBuf>,
+    },
     /// Build indexes again from the documents.
     IndexRebuild {
         /// Which; all if none is named.
@@ -137,6 +145,13 @@ pub enum Response {
     Failures {
         /// In order of collection and path.
         failures: Vec<Failure>,
+    },
+    /// What is known of a path, once for each collection that it lies in.
+    Why {
+        /// In the order of the configuration; empty: no collection holds it.
+        places: Vec<WhyReport>,
+        /// All collections and their folders, for whoever looks outside of them.
+        collections: Vec<(CollectionName, PathBuf)>,
     },
     /// What became of a reload.
     Reloaded {
@@ -243,6 +258,49 @@ pub struct StatusReport {
     pub counters: serde_json::Map<String, serde_json::Value>,
     /// What the owner should look at, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// What is known of a path in one collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WhyReport {
+    /// The collection.
+    pub collection: CollectionName,
+    /// Path below its root; empty: the root itself.
+    pub path: String,
+    /// How it stands.
+    pub state: WhyState,
+    /// More of that, in a sentence; empty where the state says it all.
+    pub reason: String,
+    /// What to do about it, in a sentence; empty where nothing is to be done.
+    pub advice: String,
+    /// What it was read as.
+    pub format: Option<Format>,
+    /// When it was read, or given up.
+    pub read: Option<Timestamp>,
+    /// Its passages that are searchable.
+    pub passages: u64,
+}
+
+/// How a path of a collection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyState {
+    /// It is found.
+    Searchable,
+    /// It is a document, and has not been read yet as it is now.
+    Waiting,
+    /// It could not be read, and is left alone until it changes.
+    Unreadable,
+    /// A rule keeps it out of the collection.
+    Hidden,
+    /// It belongs to the collection, but holds no text: a picture, a program, an archive.
+    NoDocument,
+    /// It is a folder of the collection.
+    Folder,
+    /// It is not there.
+    Missing,
+    /// It cannot be looked at.
+    Unknown,
 }
 
 /// What the kernel enforces on the daemon and on the processes that read documents.

@@ -18,6 +18,7 @@ mod shell;
 mod socket;
 mod state;
 mod watch;
+mod why;
 pub mod workers;
 
 pub use serve::{Hangup, LOG_FILE, ServeError, ServeOptions, serve};

@@ -3,6 +3,7 @@
 use super::peers::Peers;
 use super::running::{change_peers, index_report, search_as_owner};
 use super::state::{StateDir, StateError};
+use super::why::{Reader, why};
 use crate::config::{Config, read_server_key};
 use crate::control::{Failed, FailedKind, Request, Response};
 use crate::node::PeerStatus;
@@ -28,6 +29,7 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
         Request::IndexFailures => {
             Ok(Response::Failures { failures: library()?.failures(&crate::control::owner_scope()) })
         }
+        Request::Why { typed, paths } => why(&library()?, config, Reader::Stopped, typed, paths),
         peers => {
             let mut list = Peers::load(state.path()).map_err(failed)?;
             let server = read_server_key(&config.server.key_file).map_err(failed)?.public();

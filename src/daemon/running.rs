@@ -14,6 +14,7 @@ use super::indexing::Indexer;
 use super::peers::{Defaults, Peer, Peers, PeersError, words};
 use super::reload;
 use super::sandbox::Enforced;
+use super::why::{Reader, why};
 use crate::config::Config;
 use crate::control::{
     Failed, FailedKind, IndexReport, OwnerSearch, PeerReport, Request, Response, SandboxReport, ServerReport,
@@ -87,6 +88,9 @@ impl Running {
             Request::IndexStatus => Ok(Response::Index(self.index())),
             Request::IndexFailures => {
                 Ok(Response::Failures { failures: self.appliance.library.failures(&owner_scope()) })
+            }
+            Request::Why { typed, paths } => {
+                why(&self.appliance.library, &self.appliance.config.load(), Reader::Running, &typed, &paths)
             }
             Request::IndexRebuild { collection } => self.rebuild(collection),
             peers => self.answer_about_peers(peers),

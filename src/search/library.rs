@@ -14,7 +14,7 @@ use super::read;
 use super::shelf::Shelf;
 use super::stored;
 use super::types::{
-    Answer, CollectionStatus, Document, DocumentInfo, Failure, Listing, ReadRequest, Reading, SearchRequest,
+    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Listing, ReadRequest, Reading, SearchRequest,
 };
 use super::view::{Part, View};
 use super::writer::Writer;
@@ -127,6 +127,45 @@ impl Library {
             Some(Failure { collection, path, reason, truncated: entry.truncated })
         };
         view.parts.iter().flat_map(|part| part.entries().filter_map(move |entry| failure(part, entry))).collect()
+    }
+
+    /// What is known of the file at a path of a collection, searchable or not.
+    pub fn file(
+        &self,
+        scope: &Scope,
+        collection: &CollectionName,
+        path: &str,
+    ) -> Result<Option<FileRecord>, LibraryError> {
+        let view = self.view(scope);
+        let part = view.parts.iter().find(|part| part.shelf.name == *collection).ok_or(LibraryError::NotFound)?;
+        let Some(entry) = part.snapshot.catalogue.at_path(path).filter(|entry| part.sees(entry.slot)) else {
+            return Ok(None);
+        };
+        let detail = stored::detail(&part.shelf, &part.snapshot, entry.slot).map_err(|error| part.error(error))?;
+        Ok(Some(FileRecord {
+            stamp: entry.stamp,
+            failure: entry.failure.as_deref().map(str::to_owned),
+            format: entry.format,
+            passages: entry.passages.into(),
+            truncated: entry.truncated,
+            pages: detail.pages,
+            empty_pages: detail.empty_pages,
+            read: detail.read,
+        }))
+    }
+
+    /// Searchable documents and unreadable files below a folder of a collection (empty: all of it).
+    pub fn below(&self, scope: &Scope, collection: &CollectionName, folder: &str) -> (u64, u64) {
+        let view = self.view(scope);
+        let parts = view.parts.iter().filter(|part| part.shelf.name == *collection);
+        let is_below = |entry: &&Arc<Entry>| {
+            folder.is_empty() || entry.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let entries = parts.flat_map(|part| part.entries().filter(is_below));
+        entries.fold((0, 0), |(documents, failed), entry| match entry.is_searchable() {
+            true => (documents + 1, failed),
+            false => (documents, failed + 1),
+        })
     }
 
     /// The writer of a collection: one at a time.

@@ -38,7 +38,7 @@ mod writer;
 pub use error::LibraryError;
 pub use library::{Collection, Library, LibraryConfig};
 pub use types::{
-    Answer, CollectionStatus, Document, DocumentInfo, Failure, Folder, Hit, Listing, ReadRequest, Reading,
+    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Folder, Hit, Listing, ReadRequest, Reading,
     SearchRequest, SortKey,
 };
 pub use writer::{Known, Writer};

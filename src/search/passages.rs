@@ -30,11 +30,14 @@ pub(super) struct Detail {
     pub(super) truncated: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) outline: Vec<OutlineEntry>,
+    /// When the file was read, or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) read: Option<jiff::Timestamp>,
 }
 
 impl Detail {
-    /// All of it that came out of a document.
-    pub(super) fn of(extracted: &Extracted) -> Detail {
+    /// All of it that came out of a document, at this time.
+    pub(super) fn of(extracted: &Extracted, read: Option<jiff::Timestamp>) -> Detail {
         Detail {
             author: extracted.author.clone(),
             created: extracted.created,
@@ -44,6 +47,7 @@ impl Detail {
             which_empty: extracted.which_empty.clone(),
             truncated: extracted.truncated,
             outline: extracted.outline.clone(),
+            read,
         }
     }
 }

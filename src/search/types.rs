@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::documents::{Format, OutlineEntry, Place};
+use crate::documents::{Format, OutlineEntry, Place, Stamp};
 use crate::name::CollectionName;
 
 /// A question.
@@ -232,6 +232,27 @@ pub struct Failure {
     /// Whether its beginning is searchable: there was more text than is kept.
     #[serde(default)]
     pub truncated: bool,
+}
+
+/// What the index knows of one file, for whoever looks after it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRecord {
+    /// What the file looked like.
+    pub stamp: Stamp,
+    /// Why it is not searchable, in a sentence.
+    pub failure: Option<String>,
+    /// What it was read as; none where it could not be read.
+    pub format: Option<Format>,
+    /// Its passages.
+    pub passages: u64,
+    /// Whether only its beginning is searchable.
+    pub truncated: bool,
+    /// Its pages, where it has them.
+    pub pages: Option<u32>,
+    /// Pages without any text: scans.
+    pub empty_pages: u32,
+    /// When it was read, or given up.
+    pub read: Option<Timestamp>,
 }
 
 /// Figures of one collection.

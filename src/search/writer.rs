@@ -36,6 +36,7 @@ pub struct Writer {
     tantivy: Option<IndexWriter<Queued>>,
     gate: Arc<Gate>,
     catalogue: Arc<Catalogue>,
+    now: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -64,9 +65,14 @@ impl Writer {
             .memory_budget_per_thread((memory / threads).clamp(WRITER_BYTES_PER_THREAD, 1 << 30))
             .build();
         let catalogue = Arc::clone(&shelf.snapshot().catalogue);
-        let mut writer = Writer { shelf, options, tantivy: None, gate: Arc::default(), catalogue };
+        let mut writer = Writer { shelf, options, tantivy: None, gate: Arc::default(), catalogue, now: None };
         writer.undo_on_error(|writer| writer.tantivy().map(drop))?;
         Ok(writer)
+    }
+
+    /// The wall clock, for what is put from now on: the index remembers when it read a file.
+    pub fn now_is(&mut self, now: Timestamp) {
+        self.now = Some(now);
     }
 
     /// Every file the index knows, committed or not, by path.
@@ -93,7 +99,7 @@ impl Writer {
         self.undo_on_error(|writer| {
             writer.forget(entry.slot)?;
             let fields = writer.shelf.fields.clone();
-            let record = Maker::new(&fields, &mut entry).record(&Detail::default());
+            let record = Maker::new(&fields, &mut entry).record(&Detail { read: writer.now, ..Detail::default() });
             writer.send(vec![record], entry.path.len())?;
             Arc::make_mut(&mut writer.catalogue).put(entry);
             Ok(())
@@ -183,7 +189,7 @@ impl Writer {
                 passages.iter().map(|(range, place)| maker.passage(range.start, place, &extracted.text[range.clone()]));
             self.send(made.collect(), bytes)?;
         }
-        let record = maker.record(&Detail::of(extracted));
+        let record = maker.record(&Detail::of(extracted, self.now));
         self.send(vec![record], entry.path.len())?;
         Arc::make_mut(&mut self.catalogue).put(entry);
         Ok(())

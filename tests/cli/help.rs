@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "",
     "up",
     "init",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 24] = [
     "index failures",
     "index rebuild",
     "search",
+    "why",
     "bridge",
     "client-config",
     "config",

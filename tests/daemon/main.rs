@@ -7,3 +7,4 @@ mod documents;
 mod lifecycle;
 mod peers;
 mod silence;
+mod why;

@@ -165,10 +165,11 @@ impl Ledger {
 
     fn writer(&mut self, now: Instant) -> Result<&mut Writer, LibraryError> {
         self.used = now;
-        let writer = match self.writer.take() {
+        let mut writer = match self.writer.take() {
             Some(writer) => writer,
             None => self.library.writer(&self.name)?,
         };
+        writer.now_is(Timestamp::now());
         Ok(self.writer.insert(writer))
     }
 
