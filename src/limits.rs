@@ -7,6 +7,9 @@ pub const DATAGRAM_BYTES: usize = 2048;
 /// small enough that a thousand slow downloads fit in memory.
 pub const FILE_PIECE_BYTES: u64 = 256 * 1024;
 
+/// Length up to which a file is read at once for a download, in bytes: most notes and letters.
+pub const SMALL_FILE_BYTES: u64 = 64 * 1024;
+
 /// Room of one outbox, in datagrams of [`DATAGRAM_BYTES`]: two full system calls ([`RUN_BYTES`]) of segments at an MTU of 1280.
 pub const OUTBOX_DATAGRAMS: usize = 98;
 

@@ -1,9 +1,10 @@
 //! `/api/documents/{id}/original`: the file itself, whole or in part, always as an attachment that a browser neither runs nor frames.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_RANGE, LAST_MODIFIED, RANGE,
@@ -21,6 +22,7 @@ use super::reply::{Reply, http_date};
 use super::{Appliance, tools};
 use crate::access::audit::Note;
 use crate::documents::Format;
+use crate::limits::SMALL_FILE_BYTES;
 use crate::search::{Document, LibraryError};
 
 /// Nothing in a file may run, load, or be taken for a page of ours.
@@ -32,6 +34,8 @@ struct Original {
     document: Document,
     length: u64,
     modified: Timestamp,
+    /// All of a small one: it is read where it is opened, on a thread that may block already.
+    bytes: Option<Bytes>,
 }
 
 /// `/api/documents/{id}/original`
@@ -41,7 +45,7 @@ pub(super) async fn reply(
     id: &str,
     parts: &Parts,
 ) -> Result<Reply, Refusal> {
-    let mut original = open(appliance, question, id).await?;
+    let original = open(appliance, question, id).await?;
     let Document { collection, path, .. } = &original.document;
     let note = Note {
         collection: Some(collection.to_string()),
@@ -60,17 +64,11 @@ pub(super) async fn reply(
         Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Wanted::Nothing => return Err(Refusal::Range(original.length)),
     };
-    if first > 0 {
-        // Only moves a number; nothing is read.
-        original.file.seek(SeekFrom::Start(first)).map_err(|_| Refusal::Internal)?;
-    }
-    let watch = Watch {
-        appliance: Arc::clone(appliance),
-        peer: question.peer,
-        id: id.to_owned(),
-        policy: Arc::clone(&question.policy),
+    let content = match original.bytes {
+        // A few thousand bytes: their places fit `usize`.
+        Some(bytes) => Content::Whole(bytes.slice(first as usize..(first + length) as usize)),
+        None => Content::file(in_pieces(appliance, question, id, original.file, (first, length))?),
     };
-    let content = Content::file(FileBody::new(original.file, length, watch));
     let mut reply = dress(Reply::new(status, media_type(original.document.format), content), &tag, &date);
     if status == StatusCode::PARTIAL_CONTENT {
         reply.content_range(format!("bytes {first}-{}/{}", first + length - 1, original.length));
@@ -79,6 +77,25 @@ pub(super) async fn reply(
         reply.header(CONTENT_DISPOSITION, value);
     }
     Ok(reply)
+}
+
+/// The part of a file, read as it is sent.
+fn in_pieces(
+    appliance: &Arc<Appliance>,
+    question: &Question,
+    id: &str,
+    mut file: File,
+    (first, length): (u64, u64),
+) -> Result<FileBody, Refusal> {
+    // Only moves a number; nothing is read.
+    file.seek(SeekFrom::Start(first)).map_err(|_| Refusal::Internal)?;
+    let watch = Watch {
+        appliance: Arc::clone(appliance),
+        peer: question.peer,
+        id: id.to_owned(),
+        policy: Arc::clone(&question.policy),
+    };
+    Ok(FileBody::new(file, length, watch))
 }
 
 async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Original, Refusal> {
@@ -101,7 +118,16 @@ async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Or
 fn look(file: File, document: Document) -> io::Result<Original> {
     let metadata = file.metadata()?;
     let modified = Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?;
-    Ok(Original { file, document, length: metadata.len(), modified })
+    let length = metadata.len();
+    let bytes = if length <= SMALL_FILE_BYTES { read_all(&file, length)? } else { None };
+    Ok(Original { file, document, length, modified, bytes })
+}
+
+/// All of a file, if it is as long as it was a moment ago.
+fn read_all(file: &File, length: u64) -> io::Result<Option<Bytes>> {
+    let mut bytes = Vec::new();
+    file.take(length + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 == length).map(Bytes::from))
 }
 
 /// What every answer about a file carries.
