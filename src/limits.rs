@@ -368,6 +368,12 @@ pub const TIER_DOCUMENTS: usize = 200;
 /// Tiers that can be paged through: nobody reads further than five thousand results.
 pub const TIERS: u32 = 25;
 
+/// Texts of fewer bytes may be equal by chance: no copies of each other.
+pub const COPY_BYTES: usize = 100;
+
+/// Copies of a document that a hit names; of more it tells the number.
+pub const COPIES_NAMED: usize = 10;
+
 /// Words with typos are looked for where fewer documents than these hold the exact ones.
 pub const FUZZY_BELOW: u64 = 10;
 

@@ -4,6 +4,8 @@
 
 mod search {
     mod bench;
+    mod copies;
+    mod explaining;
     mod finding;
     mod keeping;
     mod known;

@@ -11,7 +11,7 @@ use super::units::{count, harmless};
 use crate::config::Places;
 use crate::control::{OwnerSearch, Request, Response};
 use crate::name::CollectionName;
-use crate::search::{Answer, Hit};
+use crate::search::{Answer, Contribution, Explanation, Hit};
 
 /// Lines of text shown per hit: one before the first word found is among them (the service is asked for one of context).
 const LINES_PER_HIT: usize = 3;
@@ -31,6 +31,13 @@ pub struct Arguments {
     /// Search this collection alone
     #[arg(short, long, value_name = "NAME")]
     pub collection: Option<CollectionName>,
+    /// Say what each score is made of
+    ///
+    /// Below each hit: what a word adds in the text, in title or heading, in the file's name, as a phrase or near its neighbour; how
+    /// often it stands there and how rare it is; then the score of the first phase, which chose the few hundred documents that were
+    /// looked at closely.
+    #[arg(long)]
+    pub explain: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub json: bool,
@@ -41,6 +48,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         query: arguments.query.join(" "),
         limit: arguments.limit.into(),
         collection: arguments.collection,
+        explain: arguments.explain,
     };
     let answer = match places::ask_or_offline(places, &Request::Search(search))? {
         Response::Found(answer) => answer,
@@ -77,7 +85,26 @@ fn shown(hit: &Hit, style: Style) -> String {
     let snippet = highlighted(hit, style);
     let lines = snippet.lines().filter(|line| !line.trim().is_empty()).take(LINES_PER_HIT);
     let snippet: String = lines.map(|line| format!("    {line}\n")).collect();
-    format!("{file}{place}  {title}{mark}\n{snippet}")
+    let mut copies: String =
+        hit.copies.iter().map(|copy| format!("    also in {}\n", style.file(&one_line(copy)))).collect();
+    if hit.more_copies > 0 {
+        copies.push_str(&format!("    and in {} more\n", hit.more_copies));
+    }
+    let explanation = hit.explanation.as_ref().map(|explanation| explained(hit.score, explanation)).unwrap_or_default();
+    format!("{file}{place}  {title}{mark}\n{snippet}{copies}{explanation}")
+}
+
+/// What a score is made of, the most first.
+fn explained(score: f32, explanation: &Explanation) -> String {
+    let mut text = format!("    score {score:.4}");
+    let (first, tier) = (explanation.first_score, explanation.tier + 1);
+    text.push_str(&format!(" (first phase {first:.4}, tier {tier})\n"));
+    for Contribution { field, words, weight, times, rarity } in &explanation.parts {
+        let times = if field == "near" { format!("near {times:.2}") } else { format!("{times:.0}×") };
+        let words = harmless(words);
+        text.push_str(&format!("    {weight:>9.4}  {field:<6}  {words}  ({times}, rarity {rarity:.2})\n"));
+    }
+    text
 }
 
 /// The snippet with what was found set off. Ranges that do not fit the text are passed over.
@@ -122,6 +149,9 @@ mod tests {
             score: 1.0,
             modified: "2025-01-01T00:00:00Z".parse().unwrap(),
             fuzzy: false,
+            copies: Vec::new(),
+            more_copies: 0,
+            explanation: None,
             format: crate::documents::Format::Markdown,
         }
     }
@@ -150,6 +180,23 @@ mod tests {
             let text = shown(&hit, Style::Plain);
             assert!(text.contains(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn copies_are_named_and_scores_explained() {
+        let mut hit = hit("the pump", &[]);
+        hit.copies = vec!["old/pump.md".to_owned()];
+        hit.more_copies = 2;
+        let part = |field: &str, words: &str, weight, times| {
+            let (field, words) = (field.to_owned(), words.to_owned());
+            Contribution { field, words, weight, times, rarity: 2.5 }
+        };
+        let parts = vec![part("text", "pump", 0.75, 3.0), part("near", "heat, pump", 0.25, 1.5)];
+        hit.explanation = Some(Explanation { first_score: 0.9, tier: 0, parts });
+        let text = shown(&hit, Style::Plain);
+        let expected = "    the pump\n    also in old/pump.md\n    and in 2 more\n    score 1.0000 (first phase 0.9000, tier 1)\n       \
+                        0.7500  text    pump  (3×, rarity 2.50)\n       0.2500  near    heat, pump  (near 1.50, rarity 2.50)\n";
+        assert_eq!(text.split_once('\n').unwrap().1, expected);
     }
 
     #[test]

@@ -108,6 +108,9 @@ pub struct OwnerSearch {
     pub limit: usize,
     /// Only in this collection.
     pub collection: Option<CollectionName>,
+    /// Whether each hit is to say what its score is made of.
+    #[serde(default)]
+    pub explain: bool,
 }
 
 /// The owner's scope: made here alone, for whoever the kernel says is at the machine.

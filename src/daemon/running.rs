@@ -225,6 +225,7 @@ pub fn search_as_owner(library: &Library, search: &OwnerSearch) -> Result<Respon
         limit: search.limit,
         context_lines: Some(OWNER_CONTEXT_LINES),
         snippet_budget: OWNER_SNIPPETS,
+        explain: search.explain,
         ..SearchRequest::default()
     };
     library.search(&owner_scope(), &request).map(|answer| Response::Found(Box::new(answer))).map_err(

@@ -1,12 +1,16 @@
 //! One question answered: pass by pass (exact words, then typos), tier by tier (the best few hundred, then the next).
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::candidates::{Candidate, best};
 use super::catalogue::Entry;
 use super::condition::{beyond_candidates, each_passage, meeting};
+use super::copies::{Shown, copies};
 use super::error::LibraryError;
 use super::expand;
+use super::explain::explain;
 use super::library::modified;
 use super::plan::{Mark, Pass, Plan};
 use super::planner::plan;
@@ -16,7 +20,7 @@ use super::slots::SlotSet;
 use super::snippet::{Room, snippet};
 use super::stored::{self, Location};
 use super::text::{Tongue, folded};
-use super::types::{Answer, Hit, SearchRequest, SortKey};
+use super::types::{Answer, Explanation, Hit, SearchRequest, SortKey};
 use super::view::{Part, Statistics, View};
 use crate::limits::{FUZZY_BELOW, QUERY_LEAVES, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
 
@@ -50,7 +54,13 @@ pub(super) fn ask(view: &View, request: &SearchRequest) -> Result<Answer, Librar
     let more = hits.len() > limit;
     hits.truncate(limit);
     let room = room(request, hits.len());
-    let show = |found: &Found| found.search.hit(&found.candidate, room);
+    let show = |found: &Found| {
+        let mut hit = found.search.hit(&found.candidate, room)?;
+        if request.explain {
+            hit.explanation = Some(found.search.explain(found)?);
+        }
+        Ok(hit)
+    };
     let suggestion = if total == 0 { suggestion(view, &asked)? } else { None };
     Ok(Answer {
         next: if more { hits.last().map(|found| found.search.key(found)) } else { None },
@@ -266,15 +276,18 @@ impl<'a> Search<'a> {
             let files = part.entries().filter(|entry| admitted.contains(entry.slot));
             files.map(move |entry| Candidate {
                 score: 0.0,
+                first: 0.0,
                 part: number as u32,
                 rank: part.snapshot.rank(entry.slot),
                 passage: 0,
                 slot: entry.slot,
+                shown: Shown::of(number as u32, entry.slot, entry.text),
                 segment: u32::MAX,
                 doc: 0,
             })
         });
-        files.take(wanted).collect()
+        let mut shown = HashSet::new();
+        files.filter(|file| shown.insert(file.shown)).take(wanted).collect()
     }
 
     fn is_behind(&self, candidate: &Candidate, key: &SortKey) -> bool {
@@ -316,6 +329,7 @@ impl<'a> Search<'a> {
         let snippet = snippet(&text, tongue, &self.plan.leaves, room);
         // The name of a sheet stands before its first line.
         place.line = place.line.map(|line| line.saturating_add(snippet.lines_before).max(1));
+        let (copies, more_copies) = copies(self.view, part, entry);
         Ok(Hit {
             id: entry.id.passage(candidate.passage),
             title: entry.shown_title().to_owned(),
@@ -327,8 +341,19 @@ impl<'a> Search<'a> {
             score: candidate.score,
             modified: modified(entry),
             fuzzy: self.fuzzy,
+            copies,
+            more_copies,
+            explanation: None,
             format: entry.format.unwrap_or(crate::documents::Format::Text),
         })
+    }
+
+    fn explain(&self, found: &Found) -> Result<Explanation, LibraryError> {
+        let parts = match found.candidate.segment {
+            u32::MAX => Vec::new(),
+            _ => explain(self.view, &self.plan, &self.statistics, &found.candidate)?,
+        };
+        Ok(Explanation { first_score: found.candidate.first, tier: found.tier, parts })
     }
 
     fn passage(

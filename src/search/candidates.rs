@@ -8,6 +8,7 @@ use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, PhraseQuery
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocId, Score};
 
+use super::copies::Shown;
 use super::error::LibraryError;
 use super::plan::Plan;
 use super::score::{NAME_WEIGHT, TITLE_WEIGHT};
@@ -18,20 +19,37 @@ use super::view::{Statistics, View};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Candidate {
     pub(super) score: Score,
+    /// The score by which it became a candidate.
+    pub(super) first: Score,
     pub(super) part: u32,
     pub(super) rank: u32,
     pub(super) passage: u32,
     pub(super) slot: u32,
+    pub(super) shown: Shown,
     pub(super) segment: u32,
     pub(super) doc: DocId,
+}
+
+impl Candidate {
+    /// Whether of two passages that one hit stands for, both of one text, this is the one to show. What differs by the arithmetic alone
+    /// (tantivy adds in the order that suits each index) is equal, and the place decides.
+    fn is_shown_before(&self, other: &Candidate) -> bool {
+        match (self.score - other.score).abs() <= self.score.abs() * 1e-5 {
+            true => self.place() < other.place(),
+            false => self.score > other.score,
+        }
+    }
+
+    fn place(&self) -> (u32, u32, u32) {
+        (self.part, self.rank, self.passage)
+    }
 }
 
 impl Eq for Candidate {}
 
 impl Ord for Candidate {
     fn cmp(&self, other: &Candidate) -> Ordering {
-        let place = |candidate: &Candidate| Reverse((candidate.part, candidate.rank, candidate.passage));
-        self.score.total_cmp(&other.score).then_with(|| place(self).cmp(&place(other)))
+        self.score.total_cmp(&other.score).then_with(|| other.place().cmp(&self.place()))
     }
 }
 
@@ -41,7 +59,7 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// The best `wanted` documents, best first, each by its best passage. `admitted` holds, per part of the view, what may be found
+/// The best `wanted` documents, best first, each by its best passage; of copies the best one. `admitted` holds, per part of the view, what may be found
 /// in it; a part without any is not looked into.
 pub(super) fn best(
     view: &View,
@@ -63,7 +81,9 @@ pub(super) fn best(
                 let slot = columns.slot(doc);
                 if admitted.contains(slot) && !reader.is_deleted(doc) {
                     let (rank, passage) = (part.snapshot.rank(slot), columns.passage(doc));
-                    best.offer(Candidate { score, part: number as u32, rank, passage, slot, segment, doc });
+                    let (first, part_number) = (score, number as u32);
+                    let shown = Shown::of(part_number, slot, part.snapshot.text(slot));
+                    best.offer(Candidate { score, first, part: part_number, rank, passage, slot, shown, segment, doc });
                 }
                 best.threshold()
             };
@@ -92,7 +112,7 @@ fn query(plan: &Plan) -> BooleanQuery {
 /// The best documents so far.
 struct Best {
     wanted: usize,
-    by_document: HashMap<(u32, u32), Candidate>,
+    by_document: HashMap<Shown, Candidate>,
     /// May hold entries that a better passage of the same document has replaced.
     worst_first: BinaryHeap<Reverse<Candidate>>,
 }
@@ -103,11 +123,15 @@ impl Best {
     }
 
     fn offer(&mut self, candidate: Candidate) {
-        let document = (candidate.part, candidate.slot);
+        let document = candidate.shown;
         let known = self.by_document.get(&document).copied();
         let is_full = self.by_document.len() >= self.wanted;
-        let bar = if known.is_none() && is_full { self.worst() } else { known };
-        if bar.is_some_and(|bar| bar >= candidate) {
+        let is_worse = match known {
+            Some(known) => !candidate.is_shown_before(&known),
+            None if is_full => self.worst().is_some_and(|worst| worst >= candidate),
+            None => false,
+        };
+        if is_worse {
             return;
         }
         self.by_document.insert(document, candidate);
@@ -115,14 +139,14 @@ impl Best {
         if self.by_document.len() > self.wanted
             && let Some(worst) = self.worst()
         {
-            self.by_document.remove(&(worst.part, worst.slot));
+            self.by_document.remove(&worst.shown);
         }
     }
 
     /// The worst of the documents, with what was replaced taken off the heap.
     fn worst(&mut self) -> Option<Candidate> {
         while let Some(Reverse(worst)) = self.worst_first.peek() {
-            if self.by_document.get(&(worst.part, worst.slot)) == Some(worst) {
+            if self.by_document.get(&worst.shown) == Some(worst) {
                 return Some(*worst);
             }
             self.worst_first.pop();

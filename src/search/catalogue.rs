@@ -1,7 +1,7 @@
 //! What is known of every file of a collection, in memory: small, so that a hundred thousand files take some thirty megabytes, and
 //! rebuilt from the index whenever it is opened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,16 @@ pub(super) struct Entry {
     /// Whether its text was cut.
     #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) truncated: bool,
+    /// The number of its text; 0: none.
+    #[serde(rename = "h", default, skip_serializing_if = "is_zero")]
+    pub(super) text: u64,
     /// Its id; follows from collection and path.
     #[serde(skip)]
     pub(super) id: DocumentId,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Entry {
@@ -152,6 +159,8 @@ pub(super) struct Catalogue {
     free: Vec<u32>,
     by_path: Vec<u32>,
     by_id: HashMap<DocumentId, u32>,
+    /// Numbers of texts, each with a slot of that text.
+    by_text: BTreeSet<(u64, u32)>,
     totals: Totals,
 }
 
@@ -175,6 +184,11 @@ impl Catalogue {
     /// The file with this id.
     pub(super) fn with_id(&self, id: DocumentId) -> Option<&Arc<Entry>> {
         self.slot(*self.by_id.get(&id)?)
+    }
+
+    /// Slots of the files whose text has this number.
+    pub(super) fn with_text(&self, text: u64) -> impl Iterator<Item = u32> {
+        self.by_text.range((text, 0)..=(text, u32::MAX)).map(|&(_, slot)| slot)
     }
 
     /// All files, by path.
@@ -229,6 +243,7 @@ impl Catalogue {
             self.by_path.insert(at, entry.slot);
         }
         self.by_id.insert(entry.id, entry.slot);
+        self.note_text(&entry);
         self.totals.add(&entry);
         self.slots[slot] = Some(Arc::new(entry));
     }
@@ -239,6 +254,7 @@ impl Catalogue {
         let slot = self.by_path.remove(at);
         let entry = self.slots[slot as usize].take()?;
         self.by_id.remove(&entry.id);
+        self.by_text.remove(&(entry.text, slot));
         self.totals.remove(&entry);
         self.free.push(slot);
         Some(entry)
@@ -263,12 +279,19 @@ impl Catalogue {
             }
             catalogue.by_path.push(entry.slot);
             catalogue.by_id.insert(entry.id, entry.slot);
+            catalogue.note_text(&entry);
             catalogue.totals.add(&entry);
             catalogue.slots[slot] = Some(Arc::new(entry));
         }
         let free = (0..slots).rev().filter(|&slot| catalogue.slots[slot].is_none());
         catalogue.free = free.map(|slot| slot as u32).collect();
         Some(catalogue)
+    }
+
+    fn note_text(&mut self, entry: &Entry) {
+        if entry.text != 0 {
+            self.by_text.insert((entry.text, entry.slot));
+        }
     }
 
     fn place(&self, path: &str) -> Result<usize, usize> {

@@ -13,8 +13,10 @@ mod candidates;
 mod catalogue;
 mod common;
 mod condition;
+mod copies;
 mod error;
 mod expand;
+mod explain;
 mod gate;
 mod id;
 mod library;
@@ -38,7 +40,7 @@ mod writer;
 pub use error::LibraryError;
 pub use library::{Collection, Library, LibraryConfig};
 pub use types::{
-    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Folder, Hit, Listing, ReadRequest, Reading,
-    SearchRequest, SortKey,
+    Answer, CollectionStatus, Contribution, Document, DocumentInfo, Explanation, Failure, FileRecord, Folder, Hit,
+    Listing, ReadRequest, Reading, SearchRequest, SortKey,
 };
 pub use writer::{Known, Writer};

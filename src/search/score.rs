@@ -30,10 +30,11 @@ const POSITIONS: usize = 256;
 /// What a candidate has of one leaf.
 #[derive(Debug, Clone, Default)]
 struct Evidence {
-    text: f64,
-    title: f64,
-    name: f64,
-    phrase: f64,
+    /// How often it stands there, and the score for that; the same of the others.
+    text: (f64, f64),
+    title: (f64, f64),
+    name: (f64, f64),
+    phrase: (f64, f64),
     positions: Vec<u32>,
 }
 
@@ -63,32 +64,72 @@ fn rescore_segment(
     group: &mut [Candidate],
 ) -> tantivy::Result<()> {
     let docs: Vec<DocId> = group.iter().map(|candidate| candidate.doc).collect();
-    let mut evidence: Vec<(f64, Vec<Evidence>)> = Vec::with_capacity(plan.leaves.len());
-    for (at, leaf) in plan.leaves.iter().enumerate() {
-        let found = if leaf.scores { gather(part, segment, leaf, statistics, &docs)? } else { Vec::new() };
-        evidence.push((plan.times(at) as f64, found));
-    }
-    let rarer = |a: usize, b: usize| {
-        let weight = |at: usize| idf(&plan.leaves[at].terms, statistics);
-        weight(a).min(weight(b))
-    };
-    let neighbours: Vec<(usize, usize, f64)> =
-        plan.neighbours().into_iter().map(|(a, b)| (a, b, rarer(a, b))).collect();
-    for (at, candidate) in group.iter_mut().enumerate() {
-        let mut score = 0.0;
-        for (times, found) in evidence.iter().filter(|(_, found)| !found.is_empty()) {
-            let found = &found[at];
-            score += times
-                * (found.text
-                    + f64::from(TITLE_WEIGHT) * found.title
-                    + f64::from(NAME_WEIGHT) * found.name
-                    + found.phrase);
-        }
-        for &(first, second, weight) in &neighbours {
-            let near = nearness(&evidence[first].1[at].positions, &evidence[second].1[at].positions);
-            score += NEAR_WEIGHT * weight * near / (near + 1.0);
-        }
+    let mut scores = vec![0.0; docs.len()];
+    each_share(part, segment, plan, statistics, &docs, |at, share| scores[at] += share.weight)?;
+    for (candidate, score) in group.iter_mut().zip(scores) {
         candidate.score = ((score * 10_000.0).round() / 10_000.0) as f32;
+    }
+    Ok(())
+}
+
+/// A part of a score.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) of: Of,
+    pub(super) weight: f64,
+    /// How often it is there; of neighbours, how often and how near.
+    pub(super) times: f64,
+    pub(super) rarity: f64,
+}
+
+/// What a part of a score is for: leaves of the plan, by their number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Text(usize),
+    Title(usize),
+    Name(usize),
+    Phrase(usize),
+    Near(usize, usize),
+}
+
+/// Calls back with everything that scores in passages of one segment, in the question's order for each.
+pub(super) fn each_share(
+    part: &Part,
+    segment: &SegmentReader,
+    plan: &Plan,
+    statistics: &Statistics,
+    docs: &[DocId],
+    mut share: impl FnMut(usize, Share),
+) -> tantivy::Result<()> {
+    let mut positions: Vec<Vec<Vec<u32>>> = Vec::with_capacity(plan.leaves.len());
+    for (number, leaf) in plan.leaves.iter().enumerate() {
+        let found = if leaf.scores { gather(part, segment, leaf, statistics, docs)? } else { Vec::new() };
+        let asked = plan.times(number) as f64;
+        for (at, found) in found.iter().enumerate() {
+            for (of, factor, (times, score), terms) in [
+                (Of::Text(number), 1.0, found.text, &leaf.terms),
+                (Of::Title(number), TITLE_WEIGHT, found.title, &leaf.titles),
+                (Of::Name(number), NAME_WEIGHT, found.name, &leaf.names),
+                (Of::Phrase(number), 1.0, found.phrase, &leaf.terms),
+            ] {
+                if score > 0.0 {
+                    let weight = asked * f64::from(factor) * score;
+                    share(at, Share { of, weight, times, rarity: idf(terms, statistics) });
+                }
+            }
+        }
+        positions.push(found.into_iter().map(|found| found.positions).collect());
+    }
+    for (first, second) in plan.neighbours() {
+        let of = |at: usize| idf(&plan.leaves[at].terms, statistics);
+        let rarity = of(first).min(of(second));
+        for at in 0..docs.len() {
+            let near = nearness(&positions[first][at], &positions[second][at]);
+            if near > 0.0 {
+                let weight = NEAR_WEIGHT * rarity * near / (near + 1.0);
+                share(at, Share { of: Of::Near(first, second), weight, times: near, rarity });
+            }
+        }
     }
     Ok(())
 }
@@ -119,15 +160,18 @@ fn gather(
         found.positions.dedup();
         *count -= (with_repeated - found.positions.len()) as f64;
     }
-    weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = score)?;
+    weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = (counts[at], score))?;
     for (terms, title) in [(&leaf.titles, true), (&leaf.names, false)] {
         counts.fill(0.0);
         count(segment, terms, docs, |at, postings| counts[at] += f64::from(postings.term_freq()))?;
         let place = |found: &mut Evidence, score| if title { found.title = score } else { found.name = score };
-        weigh(segment, terms, statistics, docs, &counts, |at, score| place(&mut evidence[at], score))?;
+        weigh(segment, terms, statistics, docs, &counts, |at, score| place(&mut evidence[at], (counts[at], score)))?;
     }
     for phrase in &leaf.phrases {
-        score_phrase(part, segment, phrase, statistics, docs, |at, score| evidence[at].phrase += score)?;
+        score_phrase(part, segment, phrase, statistics, docs, |at, score| {
+            let (times, sum) = evidence[at].phrase;
+            evidence[at].phrase = (times + 1.0, sum + score);
+        })?;
     }
     Ok(evidence)
 }

@@ -22,6 +22,7 @@ pub(super) struct Snapshot {
     pub(super) catalogue: Arc<Catalogue>,
     columns: Vec<Columns>,
     ranks: Vec<u32>,
+    texts: Vec<u64>,
     searchable: SlotSet,
     sights: Mutex<Vec<(ScopeKey, Arc<Sight>)>>,
     frequencies: Mutex<HashMap<(Option<ScopeKey>, Term), u64>>,
@@ -53,11 +54,13 @@ impl Snapshot {
         let columns = searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<_>>()?;
         let ranks = catalogue.ranks();
         let mut searchable = SlotSet::none(catalogue.slots());
+        let mut texts = vec![0; catalogue.slots() as usize];
         for entry in catalogue.iter().filter(|entry| entry.is_searchable()) {
             searchable.insert(entry.slot);
+            texts[entry.slot as usize] = entry.text;
         }
         let (sights, frequencies) = Default::default();
-        Ok(Snapshot { searcher, catalogue, columns, ranks, searchable, sights, frequencies })
+        Ok(Snapshot { searcher, catalogue, columns, ranks, texts, searchable, sights, frequencies })
     }
 
     /// The snapshot of an index just opened, its catalogue read from the records in it.
@@ -82,6 +85,11 @@ impl Snapshot {
     /// The place of a slot in the order of paths.
     pub(super) fn rank(&self, slot: u32) -> u32 {
         self.ranks.get(slot as usize).copied().unwrap_or(u32::MAX)
+    }
+
+    /// The number of the text in a slot; 0: none.
+    pub(super) fn text(&self, slot: u32) -> u64 {
+        self.texts.get(slot as usize).copied().unwrap_or(0)
     }
 
     /// Files that can be found.

@@ -35,6 +35,8 @@ pub struct SearchRequest {
     pub after: Option<SortKey>,
     /// Characters that all snippets together may take.
     pub snippet_budget: usize,
+    /// Whether each hit is to say what its score is made of.
+    pub explain: bool,
 }
 
 /// The place of a result in the fixed order (score, collection, path, passage). Opaque; sealed into cursors by `mcp`.
@@ -107,6 +109,45 @@ pub struct Hit {
     /// The document's format.
     #[serde(rename = "type")]
     pub format: Format,
+    /// Other documents in scope with the same text, as `collection/path`: ten at most. They are no hits of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<String>,
+    /// How many there are besides those.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub more_copies: u64,
+    /// What the score is made of, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What a score is made of.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The score of the first phase, which chooses what is looked at closely: plain BM25 over all words.
+    pub first_score: f32,
+    /// Which few hundred documents, by that score, it was ranked among; counted from 0.
+    pub tier: u32,
+    /// What adds up to the score, the most first.
+    pub parts: Vec<Contribution>,
+}
+
+/// What one word adds to a score in one place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Contribution {
+    /// Where: `text`, `title` (or heading), `name` (of the file), `phrase`, or `near` (two words by each other).
+    pub field: String,
+    /// The word, or the words.
+    pub words: String,
+    /// What it adds.
+    pub weight: f32,
+    /// How often it stands in the passage; of `near`, how often and how near, 1 for each time side by side.
+    pub times: f32,
+    /// How rare the word is in what is in scope: the logarithm that its weight has as a factor. Of `near`, that of the more frequent word.
+    pub rarity: f32,
 }
 
 /// A part of a document to read.

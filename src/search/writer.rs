@@ -9,6 +9,7 @@ use tantivy::schema::Term;
 use tantivy::{IndexWriter, TantivyDocument, TantivyError};
 
 use super::catalogue::{Catalogue, Entry};
+use super::copies::text_number;
 use super::error::LibraryError;
 use super::gate::{Gate, Queued};
 use super::id::DocumentId;
@@ -89,6 +90,7 @@ impl Writer {
         entry.tongue = Tongue::of(extracted.language.as_deref()).number();
         entry.text_bytes = extracted.text.len() as u64;
         entry.truncated = extracted.truncated;
+        entry.text = text_number(&extracted.text);
         self.undo_on_error(|writer| writer.add(entry, extracted))
     }
 
@@ -175,6 +177,7 @@ impl Writer {
             words: Default::default(),
             text_bytes: 0,
             truncated: false,
+            text: 0,
             id: DocumentId::of(&self.shelf.name, path),
         }
     }

@@ -62,6 +62,11 @@ const RULES: &[&[&str]] = &[
 
 fn text(chance: &mut Chance) -> String {
     let mut text = String::new();
+    if chance.below(4) == 0 {
+        // One of a few texts that many documents have.
+        let word = chance.one(&["boiler", "garden", "policy"]);
+        return format!("# {word}\nthe annual report of the {word} and the winter repair, {}\n", "a pump ".repeat(20));
+    }
     for _ in 0..1 + chance.below(3) {
         if chance.below(2) == 0 {
             text.push_str(&format!("# {} {}\n", chance.one(WORDS), chance.one(WORDS)));

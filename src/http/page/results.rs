@@ -109,7 +109,22 @@ fn hit(html: &mut Html, search: &Search, result: &Value) {
     }
     html.raw("</p><p class=\"snippet\">");
     snippet(html, text(result, "snippet"), &result["highlights"]);
-    html.raw("</p></article></li>");
+    html.raw("</p>");
+    copies(html, result);
+    html.raw("</article></li>");
+}
+
+/// The other places of the same text.
+fn copies(html: &mut Html, result: &Value) {
+    let Some(copies) = result["copies"].as_array() else { return };
+    html.raw("<p class=\"place\">also in ");
+    for (at, copy) in copies.iter().filter_map(Value::as_str).enumerate() {
+        html.raw(if at > 0 { ", " } else { "" }).raw("<span class=\"path\">").text(copy).raw("</span>");
+    }
+    if let Some(more) = result["more_copies"].as_u64() {
+        html.raw(" and in ").number(more).raw(" more");
+    }
+    html.raw("</p>");
 }
 
 /// What the numbered parts of a document of this type are called.

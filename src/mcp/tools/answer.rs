@@ -42,6 +42,12 @@ pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
     if hit.fuzzy {
         value["fuzzy"] = json!(true);
     }
+    if !hit.copies.is_empty() {
+        value["copies"] = json!(hit.copies.iter().map(|path| plain(path)).collect::<Vec<_>>());
+    }
+    if hit.more_copies > 0 {
+        value["more_copies"] = json!(hit.more_copies);
+    }
     value["untrusted"] = json!(true);
     value
 }
@@ -150,6 +156,12 @@ pub(super) fn hit_schema() -> Value {
             "score": { "type": "number", "description": "Comparable within one answer" },
             "modified": { "type": "string" },
             "fuzzy": { "type": "boolean", "description": "Found only with a typo allowed" },
+            "copies": {
+                "type": "array",
+                "description": "Documents with the same text, as collection/path; they are no results of their own",
+                "items": { "type": "string" },
+            },
+            "more_copies": { "type": "integer", "description": "How many there are besides those" },
             "untrusted": { "type": "boolean" },
         },
         "required": ["id", "title", "url", "collection", "path", "type", "snippet", "highlights", "score", "modified",

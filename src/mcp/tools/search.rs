@@ -211,6 +211,7 @@ fn request(call: &Call, given: &Given, after: Option<SortKey>, limit: usize) -> 
         limit,
         after,
         snippet_budget: room,
+        explain: false,
     }
 }
 
