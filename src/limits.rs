@@ -98,8 +98,8 @@ pub const RELATIONS: usize = 20_000;
 
 /// Open descriptors of a worker, in number: the pipes that it was born with.
 pub const WORKER_DESCRIPTORS: u64 = 3;
-/// Descriptors that a worker closes as it begins, up to this number: whatever else it was given by mistake.
-pub const WORKER_INHERITED: i32 = 64;
+/// Descriptors that a worker closes as it begins, up to this number or the limit it was born with: a few milliseconds at most.
+pub const WORKER_INHERITED: u64 = 1 << 16;
 /// Stack of the thread that parses, in bytes: deep nesting is a document's right up to here; only what is touched is used.
 pub const WORKER_STACK_BYTES: usize = 64 << 20;
 /// Header of a request to a worker, in bytes: a format, a few numbers and language codes.

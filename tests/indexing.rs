@@ -264,7 +264,7 @@ async fn an_emptied_folder_is_empty_and_one_that_cannot_be_read_is_not() {
 async fn a_file_that_costs_its_worker_is_given_up_after_three_tries_and_the_rest_goes_on() {
     let large = "a long line of words that fills the memory\n".repeat(2 << 20);
     let files = [("a.txt", "russet"), ("large.txt", large.as_str()), ("z.txt", "medlar"), ("bad.pdf", "%PDF-1.7 no")];
-    let world = World::with(&files, "", 200 << 20).await;
+    let mut world = World::with(&files, "", 200 << 20).await;
     world.until_found("russet", &["a.txt"]).await;
     world.until_found("medlar", &["z.txt"]).await;
     world.until("both failures are named", |world| world.library.failures(&owner_scope()).len() == 2).await;
@@ -272,6 +272,13 @@ async fn a_file_that_costs_its_worker_is_given_up_after_three_tries_and_the_rest
     failures.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(failures[0].reason.starts_with("damaged"), "{failures:?}");
     assert!(failures[1].reason.ends_with("given up after 3 tries"), "{failures:?}");
+    assert_eq!(world.restart(|_| {}).await, 0, "what was given up is left alone after a restart");
+    assert_eq!(world.library.failures(&owner_scope()).len(), 2);
+    world.indexer.rescan_now();
+    world.write("b.txt", "damson");
+    world.until_found("damson", &["b.txt"]).await;
+    world.settle().await;
+    assert_eq!(world.library.failures(&owner_scope()).len(), 2, "and after another walk");
     world.write("large.txt", "small again: costard");
     world.until_found("costard", &["large.txt"]).await;
 }

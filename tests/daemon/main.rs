@@ -4,6 +4,7 @@ mod appliance;
 mod audit;
 mod bad_input;
 mod documents;
+mod hostile;
 mod lifecycle;
 mod peers;
 mod silence;

@@ -61,10 +61,7 @@ pub fn confined<W>(bounds: Bounds, work: W) -> io::Result<()>
 where
     W: FnOnce(Confinement) -> io::Result<()> + Send + 'static,
 {
-    // Whoever started us closes what is not ours; what it did not know of ends here.
-    for descriptor in 3..WORKER_INHERITED {
-        let _ = nix::unistd::close(descriptor);
-    }
+    close_what_was_inherited()?;
     // No other process of the same user may look into this one, and nothing it starts can gain a right.
     set_dumpable(false)?;
     set_no_new_privs()?;
@@ -77,6 +74,15 @@ where
         work(Confinement { landlock_abi, seccomp })
     })?;
     thread.join().map_err(|_| io::Error::other("the worker's own code panicked"))?
+}
+
+/// The daemon's own descriptors are not passed on, but those that it was itself given by a shell or a supervisor are.
+fn close_what_was_inherited() -> io::Result<()> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    for descriptor in 3..soft.min(WORKER_INHERITED) as i32 {
+        let _ = nix::unistd::close(descriptor);
+    }
+    Ok(())
 }
 
 fn set_limits(bounds: Bounds) -> io::Result<()> {

@@ -1,0 +1,91 @@
+//! A folder of hostile documents, and what the daemon makes of it: all else is found, each bad one is named, and nothing is left behind.
+
+use std::fs;
+
+use crate::appliance::{Appliance, wait_until};
+
+#[path = "../hostile/forge.rs"]
+#[allow(dead_code)]
+mod forge;
+
+/// Anonymous and file-backed memory that the daemon itself may come to, in KiB: a bomb that went off in it would be above.
+const DAEMON_KIB: u64 = 400 << 10;
+
+/// A line of `/proc/PID/status`.
+fn line_of(pid: u32, name: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
+}
+
+/// Processes whose parent is this one.
+fn children_of(pid: u32) -> Vec<u32> {
+    let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    numbers.filter(|child| line_of(*child, "PPid") == Some(pid.to_string())).collect()
+}
+
+#[test]
+fn a_folder_full_of_hostile_documents_is_survived_and_told_of() {
+    let levels: String =
+        (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+    let laughs = format!("<!DOCTYPE d [<!ENTITY l0 \"ha\">{levels}]><d>&l9;</d>");
+    let unreadable: [(&str, Vec<u8>); 6] = [
+        ("bomb.docx", forge::docx(&vec![b' '; 97 << 20])),
+        ("loop.pdf", forge::pdf(&[forge::CATALOGUE.into(), "<< /Type /Pages /Kids [2 0 R] /Count 9 >>".into()])),
+        ("cut.xlsx", forge::xlsx("", "<sst></sst>")[..300].to_vec()),
+        ("cut.epub", forge::epub(b"<p>text", "")[..100].to_vec()),
+        ("cut.odt", forge::odf("<text:p>text")[..60].to_vec()),
+        ("not.pdf", b"%PDF-1.7 and nothing more".to_vec()),
+    ];
+    let harmless: [(&str, Vec<u8>); 3] = [
+        ("laughs.xml", laughs.into_bytes()),
+        ("deep.json", "[".repeat(500_000).into_bytes()),
+        ("itself.pdf", forge::page_with("/X Do BT /F 12 Tf 72 700 Td (Plain words) Tj ET")),
+    ];
+    let mut appliance = Appliance::new();
+    for (name, bytes) in unreadable.iter().chain(&harmless) {
+        appliance.write("papers", &format!("hostile/{name}"), bytes);
+    }
+    for n in 0..40 {
+        appliance.write("papers", &format!("good/{n}.md"), format!("# Good\n\nlighthouse number{n}\n"));
+    }
+    appliance.serve();
+    let failures = wait_until("every bad one is named", || {
+        let failures = appliance.json(&["index", "failures"]);
+        (failures["failures"].as_array().unwrap().len() >= unreadable.len()).then_some(failures)
+    });
+    for (name, _) in &unreadable {
+        let named = |failure: &&serde_json::Value| failure["path"] == format!("hostile/{name}");
+        let failure = failures["failures"].as_array().unwrap().iter().find(named);
+        let failure = failure.unwrap_or_else(|| panic!("{name} is not among {failures}"));
+        assert!(failure["reason"].as_str().unwrap().len() > 10, "{failure}");
+        let why = appliance.json(&["why", &format!("papers/hostile/{name}")]);
+        assert_eq!(why["results"][0]["state"], "unreadable", "{why}");
+    }
+    wait_until("every good one is found", || (appliance.json(&["search", "lighthouse"])["total"] == 40).then_some(()));
+    let daemon = appliance.daemon.as_ref().unwrap().id();
+    let most: u64 = line_of(daemon, "VmHWM").unwrap().trim_end_matches(" kB").parse().unwrap();
+    assert!(most < DAEMON_KIB, "the daemon came to {most} KiB");
+    wait_until("no process is left of the workers", || children_of(daemon).is_empty().then_some(()));
+    appliance.stop();
+}
+
+#[test]
+fn a_worker_at_work_is_confined_as_the_kernel_sees_it() {
+    let mut appliance = Appliance::new();
+    // Words enough to keep a worker at it while it is looked at.
+    appliance.write("papers", "long.md", "all work and no play\n\n".repeat(400_000));
+    let daemon = appliance.command(&["serve"]).spawn().unwrap();
+    let pid = daemon.id();
+    appliance.daemon = Some(daemon);
+    let worker = wait_until("a worker reads", || {
+        children_of(pid).into_iter().find(|child| line_of(*child, "Seccomp").as_deref() == Some("2"))
+    });
+    let is = |name: &str| line_of(worker, name);
+    assert_eq!(is("NoNewPrivs").as_deref(), Some("1"));
+    assert_eq!(is("Threads").as_deref(), Some("2"));
+    assert!(is("CapEff").is_some_and(|set| set.bytes().all(|digit| digit == b'0')));
+    // What is not dumpable belongs to root, and root alone may look at its descriptors.
+    if let Ok(descriptors) = fs::read_dir(format!("/proc/{worker}/fd")) {
+        assert_eq!(descriptors.count(), 3);
+    }
+}
