@@ -309,7 +309,7 @@ pub enum WhyState {
 /// What the kernel enforces on the daemon and on the processes that read documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SandboxReport {
-    /// Version of landlock's interface that the daemon is held by; 0: this kernel has none.
+    /// Version of landlock's interface that the daemon is held by; 0: there is none here.
     pub landlock_abi: u32,
     /// The same of the workers, and whether their system calls are filtered; none before the first has begun.
     pub workers: Option<Confinement>,

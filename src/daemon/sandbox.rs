@@ -35,7 +35,7 @@ pub enum Enforced {
     Fully(u32),
     /// What an older kernel knows: this version of the interface.
     Partly(u32),
-    /// Nothing: the kernel has no landlock.
+    /// Nothing: the kernel has no landlock, or a container forbids it.
     Not,
 }
 
@@ -55,7 +55,9 @@ impl Enforced {
             Enforced::Partly(_) => {
                 Some("this kernel's landlock is older than adit: part of the daemon's sandbox is missing")
             }
-            Enforced::Not => Some("this kernel has no landlock: the daemon can reach whatever its user can"),
+            Enforced::Not => Some(
+                "there is no landlock here (an old kernel, or a container that forbids it): the daemon can reach whatever its user can",
+            ),
         }
     }
 }

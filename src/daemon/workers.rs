@@ -111,12 +111,10 @@ impl Pool {
         Pool { shared: Arc::new(Shared { config, places, idle: Mutex::default(), standing: Mutex::default() }) }
     }
 
-    /// Starts a worker ahead of any document, to know how workers are confined.
+    /// Starts a worker ahead of any document and lets it go, to know how workers are confined, or that there can be none.
     pub async fn begin(&self) {
         let _place = self.shared.places.acquire().await.expect("the semaphore is never closed");
-        if let Ok(worker) = self.start().await {
-            self.shared.idle.lock().push(worker);
-        }
+        drop(self.start().await);
     }
 
     /// How workers are run.

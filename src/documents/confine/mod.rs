@@ -43,10 +43,12 @@ impl Confinement {
     /// What is missing, for the owner; `None` where nothing is.
     pub fn lack(self) -> Option<&'static str> {
         match (self.landlock_abi, self.seccomp) {
-            (0, false) => {
-                Some("this kernel has neither landlock nor seccomp: workers are held by resource limits alone")
-            }
-            (0, true) => Some("this kernel has no landlock: workers are held by seccomp and resource limits alone"),
+            (0, false) => Some(
+                "there is neither landlock nor seccomp here (an old kernel, or a container that forbids them): workers are held by resource limits alone",
+            ),
+            (0, true) => Some(
+                "there is no landlock here (an old kernel, or a container that forbids it): workers are held by seccomp and resource limits alone",
+            ),
             (_, false) => {
                 Some("system calls of workers cannot be filtered (seccomp): landlock and resource limits hold")
             }
