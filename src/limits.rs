@@ -377,6 +377,9 @@ pub const COPIES_NAMED: usize = 10;
 /// Words with typos are looked for where fewer documents than these hold the exact ones.
 pub const FUZZY_BELOW: u64 = 10;
 
+/// How far ahead of the clock the date that a document bears may be, in seconds: a time zone that was taken for another.
+pub const DATE_AHEAD: i64 = 24 * 60 * 60;
+
 /// Parts of a question of which it is said that they were not used.
 pub const QUERY_UNUSED: usize = 10;
 

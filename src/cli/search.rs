@@ -147,6 +147,7 @@ mod tests {
             highlights: highlights.to_vec(),
             place: crate::documents::Place { page: None, heading: Some("Service".to_owned()), line: Some(12) },
             score: 1.0,
+            date: "2025-01-01T00:00:00Z".parse().unwrap(),
             modified: "2025-01-01T00:00:00Z".parse().unwrap(),
             fuzzy: false,
             copies: Vec::new(),

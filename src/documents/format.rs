@@ -79,6 +79,12 @@ pub fn is_no_document(name: &str) -> bool {
 }
 
 impl Format {
+    /// Whether such a document's date is the one it bears, whatever became of its file: a letter is of the day it was sent. Other
+    /// documents are worked on, and what made them often writes no date, or that of a template.
+    pub fn bears_its_date(self) -> bool {
+        self == Format::Email
+    }
+
     /// Its name, as in answers and in `type:`.
     pub fn as_str(self) -> &'static str {
         match self {

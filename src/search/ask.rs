@@ -11,7 +11,7 @@ use super::copies::{Shown, copies};
 use super::error::LibraryError;
 use super::expand;
 use super::explain::explain;
-use super::library::modified;
+use super::library::date_and_modified;
 use super::plan::{Mark, Pass, Plan};
 use super::planner::plan;
 use super::query::{Ask, Clause, Filter, Form, Node, Sign, parse};
@@ -329,6 +329,7 @@ impl<'a> Search<'a> {
         let snippet = snippet(&text, tongue, &self.plan.leaves, room);
         // The name of a sheet stands before its first line.
         place.line = place.line.map(|line| line.saturating_add(snippet.lines_before).max(1));
+        let (date, modified) = date_and_modified(entry);
         let (copies, more_copies) = copies(self.view, part, entry);
         Ok(Hit {
             id: entry.id.passage(candidate.passage),
@@ -339,7 +340,8 @@ impl<'a> Search<'a> {
             highlights: snippet.highlights,
             place,
             score: candidate.score,
-            modified: modified(entry),
+            date,
+            modified,
             fuzzy: self.fuzzy,
             copies,
             more_copies,

@@ -151,12 +151,12 @@ impl Wanted {
     }
 }
 
-/// The most recently modified files, newest first.
+/// The files of the latest date, newest first.
 pub(super) fn recent(view: &View, limit: usize) -> Vec<Located<'_>> {
     let files = view.parts.iter().flat_map(|part| part.entries().map(move |entry| (part, entry)));
     let mut found: Vec<Located<'_>> = files.filter(|(_, entry)| entry.is_searchable()).collect();
     found.sort_by(|(part_a, a), (part_b, b)| {
-        let newest = b.stamp.modified_ns.cmp(&a.stamp.modified_ns);
+        let newest = b.date().cmp(&a.date());
         newest.then_with(|| part_a.shelf.name.cmp(&part_b.shelf.name)).then_with(|| a.path.cmp(&b.path))
     });
     found.truncate(limit);

@@ -28,6 +28,9 @@ pub(super) struct Entry {
     /// Its form; none where it could not be read.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub(super) format: Option<Format>,
+    /// The date it bears itself, in seconds since 1970, where its form has one that counts ([`Format::bears_its_date`]).
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub(super) dated: Option<i64>,
     /// Its own title.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub(super) title: Option<Box<str>>,
@@ -65,6 +68,11 @@ impl Entry {
     /// Whether it can be found.
     pub(super) fn is_searchable(&self) -> bool {
         self.failure.is_none()
+    }
+
+    /// Its date in nanoseconds since 1970: the one it bears, or when its file was modified.
+    pub(super) fn date(&self) -> i128 {
+        self.dated.map_or(self.stamp.modified_ns, |seconds| i128::from(seconds) * 1_000_000_000)
     }
 
     /// Its own title, or its file name.

@@ -94,8 +94,8 @@ fn having(part: &Part, filter: &Filter) -> SlotSet {
             let ends = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(extension));
             collect(part, |entry| ends(entry.file_name()))
         }
-        Filter::After(moment) => collect(part, |entry| entry.stamp.modified_ns >= *moment),
-        Filter::Before(moment) => collect(part, |entry| entry.stamp.modified_ns < *moment),
+        Filter::After(moment) => collect(part, |entry| entry.date() >= *moment),
+        Filter::Before(moment) => collect(part, |entry| entry.date() < *moment),
     }
 }
 

@@ -211,8 +211,12 @@ fn status(part: &Part) -> CollectionStatus {
     }
 }
 
-/// When a file was modified; the nearest time there is.
-pub(super) fn modified(entry: &Entry) -> Timestamp {
-    let nanoseconds = entry.stamp.modified_ns.clamp(Timestamp::MIN.as_nanosecond(), Timestamp::MAX.as_nanosecond());
+/// A document's date and when its file was modified; the nearest times there are.
+pub(super) fn date_and_modified(entry: &Entry) -> (Timestamp, Timestamp) {
+    (time(entry.date()), time(entry.stamp.modified_ns))
+}
+
+fn time(nanoseconds: i128) -> Timestamp {
+    let nanoseconds = nanoseconds.clamp(Timestamp::MIN.as_nanosecond(), Timestamp::MAX.as_nanosecond());
     Timestamp::from_nanosecond(nanoseconds).unwrap_or_default()
 }

@@ -39,6 +39,7 @@ pub(super) fn read(
 
 /// What is known of a document.
 pub(super) fn document(part: &Part, entry: &Entry, detail: Detail) -> Document {
+    let (date, modified) = super::library::date_and_modified(entry);
     Document {
         id: entry.id.to_string(),
         collection: part.shelf.name.clone(),
@@ -46,7 +47,8 @@ pub(super) fn document(part: &Part, entry: &Entry, detail: Detail) -> Document {
         title: entry.shown_title().to_owned(),
         format: entry.format.unwrap_or(Format::Text),
         size: entry.stamp.size,
-        modified: super::library::modified(entry),
+        date,
+        modified,
         author: detail.author.map(|author| clean(&author)),
         created: detail.created,
         language: detail.language,

@@ -19,9 +19,9 @@ pub struct SearchRequest {
     pub path: Option<String>,
     /// Only of this format.
     pub format: Option<Format>,
-    /// Only modified at or after.
+    /// Only of this date or later.
     pub modified_after: Option<Timestamp>,
-    /// Only modified before.
+    /// Only of an earlier date.
     pub modified_before: Option<Timestamp>,
     /// Whether all words must occur in the document.
     pub match_all: bool,
@@ -101,7 +101,9 @@ pub struct Hit {
     pub place: Place,
     /// Higher is better; comparable within one answer.
     pub score: f32,
-    /// When the document was modified.
+    /// The document's date: the one it bears (a mail's), or when its file was modified.
+    pub date: Timestamp,
+    /// When its file was modified.
     pub modified: Timestamp,
     /// Whether it was found only with a typo allowed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -198,7 +200,9 @@ pub struct Document {
     pub format: Format,
     /// Bytes of the file.
     pub size: u64,
-    /// When it was modified.
+    /// Its date: the one it bears (a mail's), or when its file was modified.
+    pub date: Timestamp,
+    /// When its file was modified.
     pub modified: Timestamp,
     /// Author, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

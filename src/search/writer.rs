@@ -18,7 +18,7 @@ use super::shelf::Shelf;
 use super::stored;
 use super::text::Tongue;
 use crate::documents::{Extracted, Format, Stamp};
-use crate::limits::{DELETED_BEFORE_MERGE, PUT_PASSAGES, WRITER_BYTES_PER_THREAD};
+use crate::limits::{DATE_AHEAD, DELETED_BEFORE_MERGE, PUT_PASSAGES, WRITER_BYTES_PER_THREAD};
 
 /// What the index knows of a file, for the indexer.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +86,7 @@ impl Writer {
     pub fn put(&mut self, path: &str, format: Format, stamp: Stamp, extracted: &Extracted) -> Result<(), LibraryError> {
         let mut entry = self.entry(path, stamp);
         entry.format = Some(format);
+        entry.dated = self.dated(format, extracted);
         entry.title = extracted.title.as_deref().and_then(Entry::kept_title);
         entry.tongue = Tongue::of(extracted.language.as_deref()).number();
         entry.text_bytes = extracted.text.len() as u64;
@@ -164,12 +165,20 @@ impl Writer {
         &self.shelf.dir
     }
 
+    /// The date that a document bears. One in the future is a wrong clock or an attempt to stand first: it does not count.
+    fn dated(&self, format: Format, extracted: &Extracted) -> Option<i64> {
+        let date = extracted.created.filter(|_| format.bears_its_date())?;
+        let is_past = self.now.is_none_or(|now| date.as_second() - now.as_second() <= DATE_AHEAD);
+        is_past.then(|| date.as_second())
+    }
+
     fn entry(&self, path: &str, stamp: Stamp) -> Entry {
         Entry {
             slot: self.catalogue.slot_for(path),
             path: path.into(),
             stamp,
             format: None,
+            dated: None,
             title: None,
             failure: None,
             tongue: 0,

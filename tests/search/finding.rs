@@ -82,6 +82,35 @@ fn fields_narrow() {
 }
 
 #[test]
+fn a_mail_is_of_the_day_it_was_sent_and_all_else_of_the_day_its_file_was_modified() {
+    let bench = Bench::new(&["notes"]);
+    let mut writer = bench.writer("notes");
+    writer.now_is("2026-06-01T00:00:00Z".parse().unwrap());
+    let copied = "2026-05-30T00:00:00Z";
+    for (path, format, created, date) in [
+        ("sent.eml", Format::Email, Some("2025-03-04T09:15:00Z"), "2025-03-04T09:15:00Z"),
+        ("undated.eml", Format::Email, None, copied),
+        ("from the future.eml", Format::Email, Some("2038-01-01T00:00:00Z"), copied),
+        ("template.docx", Format::Docx, Some("2013-12-23T23:15:00Z"), copied),
+    ] {
+        let mut letter = extracted("wombats");
+        letter.created = created.map(|created| created.parse().unwrap());
+        writer.put(path, format, stamp(path, 20_603), &letter).unwrap();
+        writer.commit().unwrap();
+        let found = bench.ask(&format!("wombats path:{path:?}")).results.remove(0);
+        assert_eq!((found.date.to_string().as_str(), found.modified.to_string().as_str()), (date, copied), "{path}");
+        let info = bench.library.info(&adit::access::Scope::owner(), &found.id).unwrap().document;
+        assert_eq!((info.date, info.modified, info.created), (found.date, found.modified, letter.created), "{path}");
+    }
+    assert!(writer.rename("sent.eml", "filed/sent.eml", stamp("filed", 20_604)).unwrap());
+    writer.commit().unwrap();
+    assert_eq!(bench.paths("wombats before:2026"), ["filed/sent.eml"]);
+    assert_eq!(bench.paths("wombats after:2026").len(), 3);
+    let recent = bench.library.recent(&adit::access::Scope::owner(), 10).unwrap();
+    assert_eq!(recent.last().map(|document| document.path.as_str()), Some("filed/sent.eml"));
+}
+
+#[test]
 fn case_diacritics_and_forms_are_folded() {
     let mut german = extracted("Die Häuser stehen am Übergang.");
     german.language = Some("deu".to_owned());

@@ -130,7 +130,7 @@ fn facts(html: &mut Html, document: &Value) {
     }
     let (size, unit) = rounded(document["size"].as_u64().unwrap_or(0));
     html.raw(" <span class=\"where\">").number(size).raw(unit).raw("</span>");
-    day(html, text(document, "modified"));
+    day(html, text(document, "date"));
     html.raw("</p>");
 }
 

@@ -103,7 +103,7 @@ fn hit(html: &mut Html, search: &Search, result: &Value) {
         (None, Some(line)) => html.raw(" <span class=\"where\">line ").number(line).raw("</span>"),
         (None, None) => html,
     };
-    day(html, text(result, "modified"));
+    day(html, text(result, "date"));
     if result["fuzzy"] == true {
         html.raw(" <span class=\"fuzzy\">similar word</span>");
     }

@@ -1,4 +1,4 @@
-//! Before anything is asked: the documents modified last, where the caller may look around.
+//! Before anything is asked: the documents of the latest date, where the caller may look around.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ fn list(html: &mut Html, readable: bool, recent: &Value) {
             .raw(" / ")
             .text(text(document, "path"))
             .raw("</span>");
-        day(html, text(document, "modified"));
+        day(html, text(document, "date"));
         html.raw("</p></article></li>");
     }
     html.raw("</ol>");

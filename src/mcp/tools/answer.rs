@@ -10,6 +10,9 @@ use crate::search::{Document, Hit};
 /// Characters of a title or heading.
 const TITLE_CHARS: usize = 200;
 
+/// What a document's date is.
+const DATE: &str = "When a mail was sent; of other documents when the file was modified";
+
 /// The page that shows a document, or opens it at a passage.
 pub(super) fn url(call: &Call, id: &str) -> String {
     format!("{}/?document={id}", call.base_url)
@@ -38,6 +41,7 @@ pub(super) fn hit(call: &Call, hit: &Hit) -> Value {
     value["snippet"] = json!(snippet);
     value["highlights"] = json!(highlights);
     value["score"] = json!(rounded(hit.score));
+    value["date"] = json!(hit.date);
     value["modified"] = json!(hit.modified);
     if hit.fuzzy {
         value["fuzzy"] = json!(true);
@@ -62,6 +66,7 @@ pub(super) fn document(call: &Call, document: &Document) -> Value {
         "path": plain(&document.path),
         "type": document.format,
         "size": document.size,
+        "date": document.date,
         "modified": document.modified,
         "text_bytes": document.text_bytes,
     });
@@ -154,7 +159,8 @@ pub(super) fn hit_schema() -> Value {
                 "items": { "type": "array", "items": { "type": "integer" } },
             },
             "score": { "type": "number", "description": "Comparable within one answer" },
-            "modified": { "type": "string" },
+            "date": { "type": "string", "description": DATE },
+            "modified": { "type": "string", "description": "When the file was modified" },
             "fuzzy": { "type": "boolean", "description": "Found only with a typo allowed" },
             "copies": {
                 "type": "array",
@@ -164,8 +170,8 @@ pub(super) fn hit_schema() -> Value {
             "more_copies": { "type": "integer", "description": "How many there are besides those" },
             "untrusted": { "type": "boolean" },
         },
-        "required": ["id", "title", "url", "collection", "path", "type", "snippet", "highlights", "score", "modified",
-            "untrusted"],
+        "required": ["id", "title", "url", "collection", "path", "type", "snippet", "highlights", "score", "date",
+            "modified", "untrusted"],
     })
 }
 
@@ -181,7 +187,8 @@ pub(super) fn document_schema() -> Value {
             "path": { "type": "string" },
             "type": { "type": "string" },
             "size": { "type": "integer", "description": "Bytes of the file" },
-            "modified": { "type": "string" },
+            "date": { "type": "string", "description": DATE },
+            "modified": { "type": "string", "description": "When the file was modified" },
             "text_bytes": { "type": "integer", "description": "Bytes of its text" },
             "pages": { "type": "integer", "description": "Or slides, sheets, messages, cells" },
             "author": { "type": "string" },
@@ -191,7 +198,7 @@ pub(super) fn document_schema() -> Value {
             "which_without_text": { "type": "string", "description": "Which pages those are, as 3-5, 9" },
             "truncated": { "type": "boolean", "description": "Its text was too long and is not all there" },
         },
-        "required": ["id", "title", "url", "collection", "path", "type", "size", "modified", "text_bytes"],
+        "required": ["id", "title", "url", "collection", "path", "type", "size", "date", "modified", "text_bytes"],
     })
 }
 

@@ -1,4 +1,4 @@
-//! Documents by the time they were last modified: for the page, not for MCP (agents search).
+//! Documents by their date, the latest first: for the page, not for MCP (agents search).
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ impl Tool for Recent {
     }
 
     fn about(&self) -> &'static str {
-        "The most recently modified documents."
+        "The documents of the latest date."
     }
 
     fn action(&self) -> Action {

@@ -61,14 +61,14 @@ const ARGUMENTS: &[Argument] = &[
     },
     Argument {
         name: "modified_after",
-        about: "Only documents modified at or after this time.",
+        about: "Only documents of this date or later: of a mail when it was sent, else when the file was modified.",
         kind: Kind::Date,
         required: false,
         example: "\"2024-01-31\"",
     },
     Argument {
         name: "modified_before",
-        about: "Only documents modified before this time.",
+        about: "Only documents dated before this time.",
         kind: Kind::Date,
         required: false,
         example: "\"2025-01\"",

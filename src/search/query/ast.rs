@@ -85,8 +85,8 @@ pub(in crate::search) enum Filter {
     Format(Vec<Format>),
     /// Files whose name ends in this.
     Extension(String),
-    /// Modified at or after these nanoseconds since 1970.
+    /// Dated at or after these nanoseconds since 1970.
     After(i128),
-    /// Modified before these nanoseconds since 1970.
+    /// Dated before these nanoseconds since 1970.
     Before(i128),
 }
