@@ -273,7 +273,9 @@ async fn answers_stay_short_whatever_is_asked() {
     let paths: Vec<String> =
         (0..60).map(|number| format!("{}/{number:03}.txt", "deep-folder-name/".repeat(12))).collect();
     let text = format!("{}\n\n{}", "a very long title ".repeat(30), "common words \"quoted\" again\n".repeat(200));
-    let documents: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), text.as_str())).collect();
+    // Each its own: what is the same is shown once.
+    let texts: Vec<String> = paths.iter().map(|path| format!("{text}{path}\n")).collect();
+    let documents: Vec<(&str, &str)> = paths.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
     let (server, _dir) = served(&documents);
     for arguments in
         [json!({"query": "common", "limit": 50}), json!({"query": "common", "limit": 50, "context_lines": 20})]
