@@ -286,6 +286,11 @@ pub const INDEXER_COMMANDS: usize = 16;
 pub const COMMIT_SPACING: std::time::Duration = std::time::Duration::from_millis(800);
 /// Time between two commits while a collection is read for the first time.
 pub const COMMIT_BULK: std::time::Duration = std::time::Duration::from_secs(5);
+/// Time until the first commit of a collection: whoever set it up a moment ago searches now.
+pub const COMMIT_FIRST: std::time::Duration = std::time::Duration::from_secs(1);
+/// Files from this size on, in bytes, are read when the smaller ones have been, and what is ready is shown before the text of one is
+/// indexed: either takes seconds.
+pub const LARGE_FILE: u64 = 4 << 20;
 /// Text that one commit shows, in bytes: what a crash costs at most.
 pub const COMMIT_BYTES: usize = 64 << 20;
 /// Changes that one commit shows.

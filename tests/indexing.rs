@@ -338,3 +338,23 @@ async fn a_file_that_never_rests_is_found_as_it_is_in_the_end() {
     world.until_found("entry59", &["log.txt"]).await;
     assert_eq!(world.find("entry58"), [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_file_keeps_no_other_unsearchable_and_answers_say_that_it_is_missing() {
+    let mut world = World::of(&[]).await;
+    world.indexer.stop().await;
+    for n in 0..4 {
+        world.write(&format!("a{n}.txt"), &"quince medlar\n\n".repeat(600_000));
+    }
+    world.write("small.txt", "quince russet");
+    world.indexer = start(&world.config, &world.library, 512 << 20, in_no_time());
+    let request = || SearchRequest { query: "quince".into(), limit: 50, ..SearchRequest::default() };
+    let ask = |world: &World| world.library.search(&owner_scope(), &request()).unwrap();
+    world.until("the small file is found", |world| ask(world).total > 0).await;
+    let answer = ask(&world);
+    assert!(answer.total < 5 && answer.results.iter().any(|hit| hit.path == "small.txt"), "{answer:?}");
+    let indexing = answer.indexing.expect("it says that it is not complete");
+    assert!(indexing.read >= 1 && indexing.files == 5, "{indexing:?}");
+    world.settle().await;
+    world.until("everything is found", |world| ask(world).total == 5 && ask(world).indexing.is_none()).await;
+}

@@ -64,6 +64,9 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     let style = Style::of_stdout();
     print(&answer.results.iter().map(|hit| shown(hit, style)).collect::<Vec<_>>().join("\n"))?;
     say(summary(&answer));
+    if let Some(indexing) = &answer.indexing {
+        say(indexing);
+    }
     Ok(Exit::Done)
 }
 

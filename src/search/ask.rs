@@ -20,7 +20,7 @@ use super::slots::SlotSet;
 use super::snippet::{Room, snippet};
 use super::stored::{self, Location};
 use super::text::{Tongue, folded};
-use super::types::{Answer, Explanation, Hit, SearchRequest, SortKey};
+use super::types::{Answer, Explanation, Hit, Indexing, SearchRequest, SortKey};
 use super::view::{Part, Statistics, View};
 use crate::limits::{FUZZY_BELOW, QUERY_LEAVES, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
 
@@ -68,6 +68,7 @@ pub(super) fn ask(view: &View, request: &SearchRequest) -> Result<Answer, Librar
         total,
         total_is_exact,
         index_age_seconds: age(view, request.now),
+        indexing: indexing(view, &chosen),
         suggestion,
         unused: exact.plan.unused.clone(),
     })
@@ -404,6 +405,13 @@ fn suggestion(view: &View, asked: &Ask) -> Result<Option<String>, LibraryError> 
 }
 
 /// Seconds since the oldest index in view agreed with its folder.
+/// How far reading has come, of the collections that were searched.
+fn indexing(view: &View, chosen: &[bool]) -> Option<Indexing> {
+    let parts = view.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+    let each = parts.filter_map(|(part, _)| part.indexing());
+    each.reduce(|a, b| Indexing { read: a.read + b.read, files: a.files + b.files })
+}
+
 fn age(view: &View, now: Timestamp) -> Option<u64> {
     let oldest = view.parts.iter().map(|part| part.shelf.agreed()).min().flatten()?;
     Some(now.duration_since(oldest).as_secs().max(0) as u64)

@@ -14,7 +14,8 @@ use super::read;
 use super::shelf::Shelf;
 use super::stored;
 use super::types::{
-    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Listing, ReadRequest, Reading, SearchRequest,
+    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Indexing, Listing, ReadRequest, Reading,
+    SearchRequest,
 };
 use super::view::{Part, View};
 use super::writer::Writer;
@@ -172,6 +173,13 @@ impl Library {
     pub fn writer(&self, collection: &CollectionName) -> Result<Writer, LibraryError> {
         let shelf = self.shelves.iter().find(|shelf| shelf.name == *collection).ok_or(LibraryError::NotFound)?;
         Writer::new(Arc::clone(shelf), self.memory, self.threads)
+    }
+
+    /// Notes how far the reading of a collection has come, so that answers say so; none when nothing is left to read.
+    pub fn set_indexing(&self, collection: &CollectionName, indexing: Option<Indexing>) {
+        if let Some(shelf) = self.shelves.iter().find(|shelf| shelf.name == *collection) {
+            shelf.set_indexing(indexing);
+        }
     }
 
     fn view(&self, scope: &Scope) -> View {

@@ -41,6 +41,6 @@ pub use error::LibraryError;
 pub use library::{Collection, Library, LibraryConfig};
 pub use types::{
     Answer, CollectionStatus, Contribution, Document, DocumentInfo, Explanation, Failure, FileRecord, Folder, Hit,
-    Listing, ReadRequest, Reading, SearchRequest, SortKey,
+    Indexing, Listing, ReadRequest, Reading, SearchRequest, SortKey,
 };
 pub use writer::{Known, Writer};

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tantivy::directory::MmapDirectory;
 use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy};
@@ -16,6 +17,7 @@ use super::error::{Fault, LibraryError};
 use super::schema::{FORMAT_VERSION, Fields, schema};
 use super::snapshot::Snapshot;
 use super::text;
+use super::types::Indexing;
 use crate::limits::{STORE_BLOCK_BYTES, STORE_CACHE_BLOCKS, STORE_LEVEL};
 use crate::name::CollectionName;
 
@@ -37,6 +39,7 @@ pub(super) struct Shelf {
     newest: ArcSwap<Snapshot>,
     writing: AtomicBool,
     agreed: AtomicI64,
+    indexing: Mutex<Option<Indexing>>,
 }
 
 struct Reader(IndexReader);
@@ -100,6 +103,7 @@ impl Shelf {
             newest: ArcSwap::from_pointee(snapshot),
             writing: AtomicBool::new(false),
             agreed: AtomicI64::new(read_agreed(dir)),
+            indexing: Mutex::default(),
         })
     }
 
@@ -123,6 +127,16 @@ impl Shelf {
     /// Gives the right to write back.
     pub(super) fn end_writing(&self) {
         self.writing.store(false, Ordering::Release);
+    }
+
+    /// How far reading has come; none where nothing is left to read.
+    pub(super) fn indexing(&self) -> Option<Indexing> {
+        *self.indexing.lock()
+    }
+
+    /// Notes how far reading has come.
+    pub(super) fn set_indexing(&self, indexing: Option<Indexing>) {
+        *self.indexing.lock() = indexing;
     }
 
     /// When folder and index last agreed.

@@ -1,5 +1,7 @@
 //! Questions and answers, as the protocols speak them.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -73,12 +75,34 @@ pub struct Answer {
     /// Seconds since the oldest of the indexes in scope last agreed with its folder; none where one never did.
     #[serde(default)]
     pub index_age_seconds: Option<u64>,
+    /// How far reading has come, where a collection in scope is still being read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexing: Option<Indexing>,
     /// What to try where nothing was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
     /// What of the query was not used, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unused: Vec<String>,
+}
+
+/// How far the reading of folders has come whose index is not complete.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Indexing {
+    /// Files read.
+    pub read: u64,
+    /// Files that are known of so far; 0 where folders are still looked through, or the number is not the caller's to know.
+    pub files: u64,
+}
+
+impl fmt::Display for Indexing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.files {
+            0 => f.write_str("still indexing; the answer may be incomplete"),
+            1 => write!(f, "still indexing: {} of 1 file read; the answer may be incomplete", self.read),
+            files => write!(f, "still indexing: {} of {files} files read; the answer may be incomplete", self.read),
+        }
+    }
 }
 
 /// A passage that answers.

@@ -13,6 +13,7 @@ use super::schema::{Fields, Searched};
 use super::shelf::Shelf;
 use super::slots::SlotSet;
 use super::snapshot::{Sight, Snapshot};
+use super::types::Indexing;
 use crate::access::{Extent, Scope};
 
 /// What one caller sees. Collections stand in the order of their names, so that their number in the view orders results.
@@ -69,6 +70,12 @@ impl Part {
     /// Whether the file in this slot is in scope.
     pub(super) fn sees(&self, slot: u32) -> bool {
         self.sight.as_ref().is_none_or(|sight| sight.slots.contains(slot))
+    }
+
+    /// How far reading has come; how many files lie outside of the scope is not told.
+    pub(super) fn indexing(&self) -> Option<Indexing> {
+        let indexing = self.shelf.indexing()?;
+        Some(if self.sight.is_none() { indexing } else { Indexing::default() })
     }
 
     /// All files in scope, by path.

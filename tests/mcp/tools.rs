@@ -3,6 +3,7 @@
 use adit::access::audit::Verdict;
 use adit::access::{Action, Grant, Policy};
 use adit::peer::PeerId;
+use adit::search::Indexing;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -346,4 +347,19 @@ async fn every_call_is_recorded_with_what_it_was_about() {
     let verdicts: Vec<_> =
         server.records(2).await.into_iter().map(|record| (record.note.tool, record.verdict)).collect();
     assert_eq!(verdicts, [(Some("search"), Verdict::Refused("argument")), (None, Verdict::Refused("not_allowed"))]);
+}
+
+#[tokio::test]
+async fn while_documents_are_read_answers_say_so() {
+    let (server, _dir) = served(&[("a.md", "apples")]);
+    let indexing = Indexing { read: 50, files: 51 };
+    server.appliance.library.set_indexing(&"notes".parse().unwrap(), Some(indexing));
+    let expected = json!({
+        "read": 50, "files": 51, "note": "still indexing: 50 of 51 files read; the answer may be incomplete",
+    });
+    assert_eq!(answer(&server, "search", json!({"query": "pears"})).await["indexing"], expected);
+    let several = answer(&server, "search_multiple", json!({"queries": ["apples"]})).await;
+    assert_eq!(several["queries"][0]["indexing"], expected);
+    server.appliance.library.set_indexing(&"notes".parse().unwrap(), None);
+    assert_eq!(answer(&server, "search", json!({"query": "pears"})).await["indexing"], Value::Null);
 }

@@ -1,9 +1,9 @@
 //! What is kept: through restarts, crashes and damage.
 
-use super::bench::{Bench, extracted, name, open, plain, put, stamp};
+use super::bench::{Bench, extracted, name, open, plain, put, scope, stamp};
 use adit::access::Scope;
 use adit::documents::Format;
-use adit::search::{Library, LibraryError, SearchRequest};
+use adit::search::{Indexing, Library, LibraryError, SearchRequest};
 
 fn found(library: &Library, query: &str) -> Vec<String> {
     let request = SearchRequest { query: query.to_owned(), ..plain() };
@@ -178,4 +178,20 @@ fn documents_without_passages_or_with_huge_ones_are_kept() {
     writer.commit().unwrap();
     assert_eq!(bench.paths("letter"), ["scanned letter.pdf"]);
     assert_eq!(bench.paths("needle"), ["long.txt"]);
+}
+
+#[test]
+fn while_documents_are_read_answers_say_how_far_that_has_come() {
+    let bench = Bench::new(&["notes", "work"]);
+    let indexing = |read, files| Some(Indexing { read, files });
+    assert_eq!(bench.ask("x").indexing, None);
+    bench.library.set_indexing(&name("notes"), indexing(2, 5));
+    bench.library.set_indexing(&name("work"), indexing(1, 1));
+    assert_eq!(bench.ask("x").indexing, indexing(3, 6));
+    let request = SearchRequest { query: "x".to_owned(), collection: Some("work".to_owned()), ..plain() };
+    assert_eq!(bench.ask_with(request).indexing, indexing(1, 1));
+    bench.library.set_indexing(&name("work"), None);
+    let found = |scope: &Scope| bench.library.search(scope, &plain()).unwrap().indexing;
+    assert_eq!(found(&scope(&["work"])), None);
+    assert_eq!(found(&scope(&["notes/open"])), indexing(0, 0), "how many there are is not told");
 }

@@ -17,7 +17,7 @@ use crate::config::CollectionConfig;
 use crate::documents::{Dotfiles, Found, Stamp, Visibility};
 use crate::limits::{NO_DOCUMENTS, READ_SHARE, READ_SHORT};
 use crate::name::CollectionName;
-use crate::search::LibraryError;
+use crate::search::{Indexing, LibraryError};
 
 /// One collection.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(super) struct Folder {
     pub(super) next_walk: Instant,
     /// Whether it has been looked through since the start, or is away.
     pub(super) has_been_walked: bool,
+    /// Files read since something was left to read.
+    pub(super) done: u64,
     /// When the walk began whose findings are being worked off.
     pub(super) walked: Option<Timestamp>,
     /// What is wrong with the rule, the root or the index, for the owner.
@@ -69,6 +71,7 @@ impl Folder {
             walking: false,
             next_walk: now,
             has_been_walked: false,
+            done: 0,
             walked: None,
             trouble: None,
             generation: 0,
@@ -135,6 +138,18 @@ impl Folder {
     /// Whether files can be looked at and read.
     pub(super) fn is_open(&self) -> bool {
         self.broken.is_none() && self.rule.is_some()
+    }
+
+    /// Tells whoever searches how far reading has come. A collection that is looked through for the first time counts too.
+    pub(super) fn tell(&mut self) {
+        let pending = self.queue.pending() as u64;
+        let is_unknown = !self.has_been_walked && self.ledger.known().is_empty() && self.trouble.is_none();
+        let is_shown = self.ledger.commit_due(true).is_none();
+        if pending == 0 && is_shown {
+            self.done = 0;
+        }
+        let indexing = Indexing { read: self.done, files: self.done + pending };
+        self.ledger.tell((is_unknown || pending > 0 || !is_shown).then_some(indexing));
     }
 
     /// Whether a file needs no look: it is known to be no document, or has its time to be tried again.

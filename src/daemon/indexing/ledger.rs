@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use super::plan::{Catalogue, Change};
 use super::queue::Urgency;
 use crate::documents::{Extracted, Format, Found, Stamp};
-use crate::limits::{COMMIT_BULK, COMMIT_BYTES, COMMIT_DOCUMENTS, COMMIT_SPACING, WRITER_REST};
+use crate::limits::{
+    COMMIT_BULK, COMMIT_BYTES, COMMIT_DOCUMENTS, COMMIT_FIRST, COMMIT_SPACING, LARGE_FILE, WRITER_REST,
+};
 use crate::name::CollectionName;
-use crate::search::{Known, Library, LibraryError, Writer};
+use crate::search::{Indexing, Known, Library, LibraryError, Writer};
 
 /// The index of one collection, as the indexer sees it.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Ledger {
         Ok(None)
     }
 
-    /// Replaces a document.
+    /// Replaces a document. Before a large one, which takes its time, everything else is shown.
     pub(super) fn put(
         &mut self,
         path: &str,
@@ -93,6 +95,9 @@ impl Ledger {
         extracted: &Extracted,
         now: Instant,
     ) -> Result<(), LibraryError> {
+        if extracted.text.len() as u64 >= LARGE_FILE && self.uncommitted.since.is_some() {
+            self.commit(now)?;
+        }
         let urgency = if self.known.contains_key(path) { Urgency::Urgent } else { Urgency::Bulk };
         self.writer(now)?.put(path, format, stamp, extracted)?;
         self.known.insert(path.to_owned(), Known { stamp, failed: false });
@@ -127,6 +132,7 @@ impl Ledger {
             _ if full => return Some(since),
             (_, true) => return Some(self.last_commit.map_or(since, |last| since.max(last + COMMIT_SPACING))),
             (true, false) => COMMIT_SPACING,
+            (false, false) if self.last_commit.is_none() => COMMIT_FIRST,
             (false, false) => COMMIT_BULK,
         };
         Some(since + patience)
@@ -145,6 +151,11 @@ impl Ledger {
     pub(super) fn agreed(&mut self, at: Timestamp, now: Instant) -> Result<(), LibraryError> {
         self.writer(now)?.agreed(at);
         Ok(())
+    }
+
+    /// Tells whoever searches how far reading has come; none where nothing is left to read.
+    pub(super) fn tell(&self, indexing: Option<Indexing>) {
+        self.library.set_indexing(&self.name, indexing);
     }
 
     /// When the writer can be let go.

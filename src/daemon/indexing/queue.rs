@@ -4,14 +4,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 use crate::documents::{Found, Stamp};
+use crate::limits::LARGE_FILE;
 
 /// How soon something is to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
     /// Somebody changed it a moment ago.
     Urgent,
     /// It was found by a walk.
     Bulk,
+    /// It was found by a walk, and reading it may take long.
+    Large,
 }
 
 /// The files of one collection that are to be read, are being read, or are to be looked at later.
@@ -19,6 +22,7 @@ pub(super) enum Urgency {
 pub(super) struct Queue {
     urgent: VecDeque<String>,
     bulk: VecDeque<String>,
+    large: VecDeque<String>,
     /// As they looked when they were queued. A path in a queue that is not here has been taken back.
     wanted: HashMap<String, Stamp>,
     reading: HashSet<String>,
@@ -38,19 +42,19 @@ impl Queue {
         let is_new = self.wanted.insert(path.clone(), stamp).is_none();
         match urgency {
             Urgency::Urgent => self.urgent.push_back(path),
-            Urgency::Bulk if is_new => self.bulk.push_back(path),
-            Urgency::Bulk => {}
+            _ if !is_new => {}
+            Urgency::Bulk if stamp.size < LARGE_FILE => self.bulk.push_back(path),
+            Urgency::Bulk | Urgency::Large => self.large.push_back(path),
         }
     }
 
-    /// The next file to read: of the urgent ones only, or of all.
+    /// The next file to read: of those that are at least so urgent.
     pub(super) fn next(&mut self, urgency: Urgency) -> Option<Found> {
         loop {
-            let path = match (self.urgent.pop_front(), urgency) {
-                (Some(path), _) => path,
-                (None, Urgency::Bulk) => self.bulk.pop_front()?,
-                (None, Urgency::Urgent) => return None,
-            };
+            let bulk = |queue: &mut VecDeque<String>, of| if urgency >= of { queue.pop_front() } else { None };
+            let path = self.urgent.pop_front();
+            let path = path.or_else(|| bulk(&mut self.bulk, Urgency::Bulk));
+            let path = path.or_else(|| bulk(&mut self.large, Urgency::Large))?;
             if let Some(stamp) = self.wanted.remove(&path) {
                 self.reading.insert(path.clone());
                 return Some(Found { path, stamp });
@@ -144,6 +148,18 @@ mod tests {
         assert_eq!(queue.pending(), 3);
         order.iter().for_each(|path| queue.finished(path));
         assert_eq!(queue.pending(), 0);
+    }
+
+    #[test]
+    fn a_large_file_keeps_no_small_one_waiting() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let large = Found { path: "a".into(), stamp: Stamp { size: LARGE_FILE, ..Stamp::NONE } };
+        queue.want(large, Urgency::Bulk, now);
+        queue.want(found("b"), Urgency::Bulk, now);
+        let mut next = |urgency| queue.next(urgency).map(|found| found.path);
+        assert_eq!(next(Urgency::Bulk).as_deref(), Some("b"));
+        assert_eq!(next(Urgency::Bulk), None);
+        assert_eq!(next(Urgency::Large).as_deref(), Some("a"));
     }
 
     #[test]

@@ -319,14 +319,15 @@ impl Task {
         self.heed(number, taken);
     }
 
-    /// Keeps every worker busy: first with what somebody changed a moment ago, then collection by collection.
+    /// Keeps every worker busy: first with what somebody changed a moment ago, then collection by collection; large files last.
     fn begin_reading(&mut self) {
         while self.files.len() < self.pool.workers() {
             let mut next = |urgency| {
                 let open = self.folders.iter_mut().enumerate().filter(|(_, folder)| folder.is_open());
                 open.filter_map(|(number, folder)| Some((number, folder.queue.next(urgency)?))).next()
             };
-            let Some((number, found)) = next(Urgency::Urgent).or_else(|| next(Urgency::Bulk)) else { break };
+            let found = [Urgency::Urgent, Urgency::Bulk, Urgency::Large].into_iter().find_map(&mut next);
+            let Some((number, found)) = found else { break };
             let folder = &self.folders[number];
             let Some(rule) = folder.rule.clone() else { break };
             let (pool, limits, generation) = (self.pool.clone(), self.limits.clone(), folder.generation);
@@ -354,6 +355,7 @@ impl Task {
         match folder.take_outcome(&read.path, read.outcome, read.took, &self.patience, now) {
             Ok(failed) => {
                 self.round.done += 1;
+                folder.done += 1;
                 self.round.bytes += bytes;
                 self.round.failed += u64::from(failed);
             }
@@ -426,6 +428,7 @@ impl Task {
     }
 
     fn publish(&mut self) {
+        self.folders.iter_mut().for_each(Folder::tell);
         let pending: usize = self.folders.iter().map(|folder| folder.queue.pending()).sum();
         self.round.total = self.round.done + pending as u64;
         self.round.walked = self.folders.iter().all(|folder| folder.has_been_walked || folder.trouble.is_some());

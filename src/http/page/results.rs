@@ -85,6 +85,9 @@ fn count(html: &mut Html, answer: &Value) {
     if age > 120 {
         html.raw(" · index checked ").number(age / 60).raw(" minutes ago");
     }
+    if let Some(note) = answer["indexing"]["note"].as_str() {
+        html.raw(" · ").text(note);
+    }
 }
 
 fn hit(html: &mut Html, search: &Search, result: &Value) {
@@ -177,6 +180,20 @@ mod tests {
             let mut html = Html::default();
             advice(&mut html, &search, suggestion);
             assert_eq!(html.into_string(), format!("<p class=\"note\">{expected}</p>"));
+        }
+    }
+
+    #[test]
+    fn the_count_says_where_it_is_not_of_all_documents() {
+        let note = "still indexing: 50 of 51 files read; the answer may be incomplete";
+        let cases = [
+            (json!({"total": 0}), "Nothing found".to_owned()),
+            (json!({"total": 1, "indexing": {"note": note}}), format!("One document · {note}")),
+        ];
+        for (answer, expected) in cases {
+            let mut html = Html::default();
+            count(&mut html, &answer);
+            assert_eq!(html.into_string(), expected);
         }
     }
 

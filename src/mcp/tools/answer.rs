@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::Call;
 use super::super::text::{UNTRUSTED, beginning, plain, plain_with_ranges};
 use super::ANSWER_CHARS;
-use crate::search::{Document, Hit};
+use crate::search::{Document, Hit, Indexing};
 
 /// Characters of a title or heading.
 const TITLE_CHARS: usize = 200;
@@ -136,6 +136,25 @@ fn rounded(score: f32) -> f64 {
 /// Characters of an answer as JSON.
 pub(super) fn chars(value: &Value) -> usize {
     value.to_string().chars().count()
+}
+
+/// How far reading has come, where a collection in scope is still being read.
+pub(super) fn indexing(indexing: Indexing) -> Value {
+    json!({ "read": indexing.read, "files": indexing.files, "note": indexing.to_string() })
+}
+
+/// The schema of it.
+pub(super) fn indexing_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Only while documents are still being read: the answer may be incomplete",
+        "properties": {
+            "read": { "type": "integer" },
+            "files": { "type": "integer", "description": "Known of so far; 0 where that is not known" },
+            "note": { "type": "string" },
+        },
+        "required": ["read", "files", "note"],
+    })
 }
 
 /// The schema of a hit.

@@ -142,6 +142,7 @@ impl Tool for Search {
                 "total_is_exact": { "type": "boolean", "description": "Otherwise there are more" },
                 "next_cursor": { "type": "string", "description": "For the next page, where there is one" },
                 "index_age_seconds": { "type": "integer", "description": "Since the index last agreed with the folders, where it did" },
+                "indexing": answer::indexing_schema(),
                 "suggestion": { "type": "string", "description": "What to try where nothing was found" },
                 "unused": {
                     "type": "array",
@@ -228,6 +229,9 @@ fn page(call: &Call, question: &str, answer: &Answer) -> Value {
     });
     if let Some(age) = answer.index_age_seconds {
         page["index_age_seconds"] = json!(age);
+    }
+    if let Some(indexing) = answer.indexing {
+        page["indexing"] = answer::indexing(indexing);
     }
     if let Some(key) = &answer.next {
         page["next_cursor"] = json!(call.seal.seal(call.now, question, Position::After(key.clone())));

@@ -83,6 +83,7 @@ impl Tool for SearchMultiple {
                             "count": { "type": "integer", "description": "Documents that match" },
                             "count_is_exact": { "type": "boolean", "description": "Otherwise there are more" },
                             "passages": { "type": "array", "items": answer::hit_schema() },
+                            "indexing": answer::indexing_schema(),
                             "suggestion": { "type": "string" },
                         },
                         "required": ["query", "found", "count", "count_is_exact", "passages"],
@@ -125,6 +126,9 @@ fn one(call: &Call, given: &Given, query: &str, room: usize, note: &mut Note) ->
         "count": found.total,
         "count_is_exact": found.total_is_exact,
     });
+    if let Some(indexing) = found.indexing {
+        value["indexing"] = answer::indexing(indexing);
+    }
     if let Some(suggestion) = found.suggestion.as_ref().filter(|_| found.total == 0) {
         value["suggestion"] = json!(suggestion);
     }
