@@ -69,15 +69,12 @@ impl Composer {
         if piece.is_empty() || self.is_full() {
             return;
         }
-        let text = &mut self.extracted.text;
-        if !text.is_empty() {
-            text.push_str(match self.pending {
-                Break::None => "",
-                Break::Line => "\n",
-                Break::Paragraph => "\n\n",
-            });
-        }
+        self.settle();
         self.pending = Break::None;
+        if self.is_full() {
+            return;
+        }
+        let text = &mut self.extracted.text;
         let room = self.max_text.saturating_sub(text.len());
         // Cleaning leaves out little: of a piece far too long, what cannot fit need not be cleaned.
         let start = &piece[..piece.floor_char_boundary(room.saturating_mul(2).saturating_add(CLEANED_AT_ONCE))];
@@ -204,13 +201,20 @@ impl Composer {
         if self.text().is_empty() || self.is_full() {
             return;
         }
-        let due = match self.pending {
-            Break::None => "",
-            Break::Line => "\n",
-            Break::Paragraph => "\n\n",
-        };
-        self.extracted.text.push_str(due);
+        self.end_lines(match self.pending {
+            Break::None => 0,
+            Break::Line => 1,
+            Break::Paragraph => 2,
+        });
         self.pending = Break::None;
+    }
+
+    /// Writes so many line ends; where they do not fit, nothing behind them would.
+    fn end_lines(&mut self, number: usize) {
+        match self.text().len() + number <= self.max_text {
+            true => self.extracted.text.extend(std::iter::repeat_n('\n', number)),
+            false => self.extracted.truncated = true,
+        }
     }
 
     /// The next piece is what stands in this row of a table: a line of the file. Empty rows before it are empty lines, so that lines can be
@@ -222,7 +226,7 @@ impl Composer {
             None => self.pending = self.pending.min(Break::Line),
             Some(Some(rows)) if !self.is_full() => {
                 self.pending = Break::None;
-                self.extracted.text.push_str(&"\n".repeat(rows as usize));
+                self.end_lines(rows as usize);
             }
             Some(_) => self.mark(MarkKind::Gap),
         }
@@ -299,6 +303,22 @@ mod tests {
         assert_eq!((extracted.text.as_str(), extracted.truncated), ("abcd", true));
         let extracted = Composer::source("abcdé".into(), 5).finish();
         assert_eq!((extracted.text.as_str(), extracted.truncated), ("abcd", true));
+    }
+
+    #[test]
+    fn no_line_end_goes_beyond_the_bound() {
+        for max_text in 1..40 {
+            let mut composer = Composer::new(max_text);
+            for number in [1, 2, 5, 9] {
+                composer.row(number);
+                composer.push("row");
+                composer.paragraph("of a");
+                composer.heading(1, "table");
+                composer.page(number);
+            }
+            let extracted = composer.finish();
+            assert!(extracted.truncated && extracted.is_sound(max_text), "{max_text}: {extracted:?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::io::{Seek, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adit::daemon::workers::{ExtractError, Pool, PoolConfig};
+use adit::daemon::workers::{Death, ExtractError, Pool, PoolConfig};
 use adit::documents::{ExtractLimits, Extracted, Format, Refusal};
 
 const MAX_TEXT: usize = 4 << 20;
@@ -47,6 +47,9 @@ async fn check(pool: &Pool, name: &str, format: Format, bytes: &[u8]) -> &'stati
             "refused"
         }
         Err(ExtractError::Refused(_)) => "refused",
+        Err(ExtractError::Killed(Death::Nonsense)) => {
+            panic!("{name}: a worker that nobody has taken over keeps to the rules")
+        }
         Err(ExtractError::Killed(death)) => {
             println!("{name}: {death}");
             "killed"
