@@ -210,8 +210,9 @@ impl Prepared {
         let mut warnings = Vec::new();
         if identity == Identity::BareRoot {
             warnings.push(
-                "the documents belong to root, so adit runs as uid 0 (without any capability, inside landlock): \
-                 give the documents to a user and start adit with --user"
+                "no other user can read all documents, so adit runs as uid 0 (without any capability, inside landlock). \
+                 Better: make a user (`useradd --system adit`), let it read each folder \
+                 (`setfacl -R -m u:adit:rX FOLDER`), and start adit again: it becomes that user by itself"
                     .to_owned(),
             );
         }
