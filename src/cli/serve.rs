@@ -1,6 +1,6 @@
 //! `adit serve`, `stop`, `reload`: the daemon's life.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use crate::daemon::{self, Hangup, ServeError, ServeOptions};
 
 /// How long a daemon may take to end: its last answers, the last commit, its workers.
 const END: Duration = Duration::from_secs(30);
+
+/// Longest file that holds a process id, in bytes.
+const PID_FILE_BYTES: u64 = 32;
 
 /// Run the daemon
 ///
@@ -59,7 +62,13 @@ pub fn not_serving(error: ServeError) -> Error {
 
 pub fn stop(places: &Places) -> Outcome {
     match places::ask(places, &Request::Stop)? {
-        Response::Stopping { pid, socket_stays: false } => wait_for_end(pid)?,
+        Response::Stopping { pid, socket_stays: false, pid_file } => {
+            wait_for_end(pid)?;
+            if let Some(pid_file) = pid_file {
+                remove_pid_file(&pid_file, pid);
+            }
+            say("stopped");
+        }
         Response::Stopping { socket_stays: true, .. } => stop_units()?,
         other => return Err(places::unexpected(&other)),
     }
@@ -80,11 +89,22 @@ fn wait_for_end(pid: u32) -> Result<(), Error> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    say("stopped");
     Ok(())
 }
 
 /// Stops the units too: behind a socket unit any datagram, even a stranger's, would start the service again.
+/// Removes what the ended daemon has left, if it still names that one: dropped rights have kept it from doing so.
+fn remove_pid_file(path: &Path, pid: u32) {
+    let is_plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= PID_FILE_BYTES);
+    let names_it = || std::fs::read_to_string(path).is_ok_and(|text| text.trim() == pid.to_string());
+    if is_plain
+        && names_it()
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        say(format_args!("note: {} stays: {error}", path.display()));
+    }
+}
+
 fn stop_units() -> Result<(), Error> {
     let mut systemctl = Command::new("systemctl");
     if !nix::unistd::geteuid().is_root() {

@@ -130,6 +130,9 @@ pub enum Response {
         pid: u32,
         /// Whether its UDP socket is the service manager's, which starts the service again with the next datagram.
         socket_stays: bool,
+        /// Where its process id is written: whoever stops it as root removes what it may not remove itself any more.
+        #[serde(default)]
+        pid_file: Option<PathBuf>,
     },
     /// A device was added, or asked for.
     Peer(Box<PeerReport>),

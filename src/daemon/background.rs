@@ -55,13 +55,14 @@ impl Readiness {
     }
 }
 
-/// Splits off the daemon. Must run before any thread is made. `log` receives what the daemon writes to stderr.
+/// Splits off the daemon. Must run before any thread is made. `log` receives what the daemon writes to stderr; both paths are
+/// absolute.
 pub fn detach(log: &Path, pid_file: Option<&Path>) -> Result<Side, BackgroundError> {
     let (reader, writer) = io::pipe()?;
     let mut daemon = Daemonize::new().working_directory("/").umask(0o077).stderr(append(log)?);
     if let Some(pid_file) = pid_file {
         // Written and locked by the daemon; a second daemon on the same file is refused.
-        daemon = daemon.pid_file(std::path::absolute(pid_file)?);
+        daemon = daemon.pid_file(pid_file);
     }
     match daemon.execute() {
         Outcome::Parent(Err(error)) => Err(BackgroundError::Detach(error.to_string())),

@@ -59,6 +59,8 @@ pub struct Running {
     pub audit: Arc<Audit>,
     /// Whether the UDP socket is the service manager's.
     pub inherited: bool,
+    /// Where the process id is written, if anywhere.
+    pub pid_file: Option<PathBuf>,
     /// What the kernel enforces on this process.
     pub sandbox: Enforced,
     /// What the owner should know since the start.
@@ -82,7 +84,10 @@ impl Running {
     pub fn answer(&self, request: Request) -> Response {
         let answered = match request {
             Request::Status | Request::Watch => Ok(Response::Status(Box::new(self.status()))),
-            Request::Stop => Ok(Response::Stopping { pid: own_pid(), socket_stays: self.inherited }),
+            Request::Stop => {
+                let pid_file = self.pid_file.clone();
+                Ok(Response::Stopping { pid: own_pid(), socket_stays: self.inherited, pid_file })
+            }
             Request::Reload => reload::reload(self).map(|notes| Response::Reloaded { notes }),
             Request::Search(search) => self.search_as_owner(&search),
             Request::IndexStatus => Ok(Response::Index(self.index())),

@@ -139,8 +139,9 @@ impl ServeError {
 }
 
 /// Serves until told to stop. With `daemonize`, returns in the calling process once the daemon serves.
-pub fn serve(options: ServeOptions) -> Result<(), ServeError> {
+pub fn serve(mut options: ServeOptions) -> Result<(), ServeError> {
     let config = Config::load(&options.places.config)?;
+    options.pid_file = options.pid_file.as_deref().map(absolute).transpose()?;
     umask(Mode::from_bits_truncate(0o077));
     if !options.daemonize {
         let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose()?;
@@ -311,6 +312,7 @@ impl Prepared {
             indexer,
             audit,
             inherited,
+            pid_file: options.pid_file.clone(),
             sandbox,
             warnings,
             stop: watch::channel(false).0,
@@ -436,9 +438,8 @@ struct PidFile(PathBuf);
 
 impl PidFile {
     fn write(path: &Path) -> Result<PidFile, ServeError> {
-        let path = absolute(path)?;
-        fs::write(&path, format!("{}\n", std::process::id())).map_err(io_error("pid file"))?;
-        Ok(PidFile(path))
+        fs::write(path, format!("{}\n", std::process::id())).map_err(io_error("pid file"))?;
+        Ok(PidFile(path.to_owned()))
     }
 }
 
