@@ -23,7 +23,8 @@ const PID_FILE_BYTES: u64 = 32;
 /// Run the daemon
 ///
 /// It serves until `adit stop`, Ctrl-C or SIGTERM, and applies a changed configuration on SIGHUP. As root it becomes another user: that of
-/// --user, else "adit" where that user exists and can read the folders, else their owner.
+/// --user, else the one it was before (the owner of its state), else "adit" where that user exists and can read the folders, else
+/// their owner.
 #[derive(Debug, Default, Args)]
 pub struct ServeArguments {
     /// Go into the background, and return once the daemon serves
@@ -92,7 +93,6 @@ fn wait_for_end(pid: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// Stops the units too: behind a socket unit any datagram, even a stranger's, would start the service again.
 /// Removes what the ended daemon has left, if it still names that one: dropped rights have kept it from doing so.
 fn remove_pid_file(path: &Path, pid: u32) {
     let is_plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= PID_FILE_BYTES);
@@ -105,6 +105,7 @@ fn remove_pid_file(path: &Path, pid: u32) {
     }
 }
 
+/// Stops the units too: behind a socket unit any datagram, even a stranger's, would start the service again.
 fn stop_units() -> Result<(), Error> {
     let mut systemctl = Command::new("systemctl");
     if !nix::unistd::geteuid().is_root() {

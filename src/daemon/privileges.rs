@@ -59,9 +59,9 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Decides: the caller, if that is not root; else `requested`; else `adit`, where it exists and can read the folders; else the
-    /// folders' owner; else root itself.
-    pub fn choose(requested: Option<&str>, folders: &[PathBuf]) -> Result<Identity, PrivilegeError> {
+    /// Decides: the caller, if that is not root; else `requested`; else the user whose state this is from before, whatever has become of
+    /// the folders since; else `adit`, where it exists and can read the folders; else the folders' owner; else root itself.
+    pub fn choose(requested: Option<&str>, state: &Path, folders: &[PathBuf]) -> Result<Identity, PrivilegeError> {
         if !getuid().is_root() {
             return match requested {
                 Some(name) if user(name)?.uid != getuid() => Err(PrivilegeError::NotRoot(name.to_owned())),
@@ -71,14 +71,16 @@ impl Identity {
         if let Some(name) = requested {
             return Ok(Identity::of(user(name)?));
         }
+        if let Some(before) = owner(state) {
+            return Ok(Identity::of(before));
+        }
         if let Ok(service) = user(SERVICE_USER)
             && can_read(&service, folders)?
         {
             return Ok(Identity::of(service));
         }
-        let owner = folders.first().and_then(|folder| fs::metadata(folder).ok()).map_or(0, |metadata| metadata.uid());
-        match User::from_uid(Uid::from_raw(owner)) {
-            Ok(Some(owner)) if !owner.uid.is_root() && can_read(&owner, folders)? => Ok(Identity::of(owner)),
+        match folders.first().and_then(|folder| owner(folder)) {
+            Some(owner) if can_read(&owner, folders)? => Ok(Identity::of(owner)),
             _ => Ok(Identity::BareRoot),
         }
     }
@@ -118,6 +120,12 @@ impl Identity {
 
 fn user(name: &str) -> Result<User, PrivilegeError> {
     User::from_name(name).ok().flatten().ok_or_else(|| PrivilegeError::NoSuchUser(name.to_owned()))
+}
+
+/// Whose a folder is, if it is there and another user's than root.
+fn owner(folder: &Path) -> Option<User> {
+    let owner = Uid::from_raw(fs::metadata(folder).ok()?.uid());
+    User::from_uid(owner).ok().flatten().filter(|owner| !owner.uid.is_root())
 }
 
 /// Tries it as that user: modes, access lists and the way to the folders all count, and no rule of ours has to know them.

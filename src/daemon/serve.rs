@@ -197,7 +197,7 @@ impl Prepared {
         let key = read_server_key(&config.server.key_file)?;
         let (socket, inherited) = socket::open(config.server.listen)?;
         let folders: Vec<PathBuf> = config.collections.iter().map(|it| it.path.clone()).collect();
-        let identity = Identity::choose(options.user.as_deref(), &folders)?;
+        let identity = Identity::choose(options.user.as_deref(), &config.server.state_dir, &folders)?;
         let state = StateDir::open(&config.server.state_dir)?;
         let control_dir = control_dir(&options.places.control_socket(&config.server.state_dir))?;
         if geteuid().is_root() {

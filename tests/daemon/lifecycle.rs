@@ -1,6 +1,7 @@
 //! Start, stop, reload, restart, background.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use crate::appliance::{Appliance, wait_until};
 
@@ -65,4 +66,44 @@ fn the_background_daemon_returns_once_it_serves() {
     assert!(said.contains("in use"), "{said}");
     appliance.adit(&["stop"]);
     wait_until("the daemon has ended", || (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+}
+
+/// A user that every machine has, without a file of its own.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn root_becomes_the_owner_of_the_state_and_serves_what_that_user_can_read() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let mut appliance = Appliance::new();
+    let mode = |path: &str, mode| fs::set_permissions(appliance.path(path), Permissions::from_mode(mode)).unwrap();
+    mode("", 0o755);
+    mode("papers", 0o755);
+    mode("private", 0o700);
+    fs::create_dir_all(appliance.path("state")).unwrap();
+    for path in [appliance.path("state")].iter().chain(&below(&appliance.path("state"))) {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let log = fs::File::create(appliance.path("log")).unwrap();
+    let pid_file = appliance.path("adit.pid").display().to_string();
+    appliance.daemon = Some(appliance.command(&["serve", "--pid-file", &pid_file]).stderr(log).spawn().unwrap());
+    let status = wait_until("it serves what it can read", || {
+        let status = appliance.try_adit(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_slice(&status.stdout).ok()?;
+        (status["index"]["documents"] == 2 && status["index"]["pending"] == 0).then_some(status)
+    });
+    let warnings = status["warnings"].to_string();
+    assert!(warnings.contains("private cannot be read"), "{warnings}");
+    assert_eq!(fs::metadata(format!("/proc/{}/task", status["pid"])).unwrap().uid(), NOBODY, "{status}");
+    assert_eq!(fs::read_to_string(&pid_file).unwrap().trim(), status["pid"].to_string());
+    appliance.stop();
+    assert!(!std::path::Path::new(&pid_file).exists(), "root removes what the daemon, without rights, cannot");
+}
+
+fn below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { [vec![path.clone()], below(&path)].concat() } else { vec![path] })
+        .collect()
 }
