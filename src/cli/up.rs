@@ -44,7 +44,8 @@ const REDRAWN_EVERY: Duration = Duration::from_millis(200);
 ///
 /// The first time: a configuration, the server's key, a first device (its configuration NAME.conf in this folder, and its QR code) and one
 /// for agents on this very machine. Then it indexes and serves until Ctrl-C. Every other time it serves again, with folders that are new
-/// added, and shows the first device's code again while NAME.conf is still in this folder. Nothing that exists is replaced.
+/// added, and shows the first device's code again while NAME.conf is still in this folder. Nothing that exists is replaced, and while
+/// a daemon serves no further device is made.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Folders to make searchable, each its own collection
@@ -66,14 +67,16 @@ pub struct Arguments {
 pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     let config = set_up(places, &arguments)?;
     let server = device::server(places, &config)?;
-    let devices = peer::peers(places)?;
-    let mut devices = Devices { places, config: &config, server: &server, existing: devices };
+    let existing = peer::peers(places)?;
+    let running = running(places)?;
+    let complete = running.is_some() && !existing.is_empty();
+    let mut devices = Devices { places, config: &config, server: &server, existing, complete };
     let first = devices.first(&arguments.device, arguments.png.as_deref())?;
     let local = devices.of_this_machine()?;
     print(&first)?;
     print(&addresses(&server))?;
     print(&local)?;
-    if let Some(report) = running(places)? {
+    if let Some(report) = running {
         return Ok(serves_already(places, &config, &report));
     }
     let options = ServeOptions {
@@ -207,6 +210,8 @@ struct Devices<'a> {
     config: &'a Config,
     server: &'a ServerReport,
     existing: Vec<PeerReport>,
+    /// A library that serves and has a device is as its owner wants it: no other is made.
+    complete: bool,
 }
 
 impl Devices<'_> {
@@ -214,7 +219,7 @@ impl Devices<'_> {
     fn first(&mut self, name: &PeerName, png: Option<&Path>) -> Result<String, Error> {
         let file = self.folder_for_confs()?.join(format!("{name}.conf"));
         let style = Style::of_stdout();
-        if self.existing.iter().all(|peer| peer.name.as_str() == THIS_MACHINE) {
+        if !self.complete && self.existing.iter().all(|peer| peer.name.as_str() == THIS_MACHINE) {
             check_way(&file)?;
             let png = png.map(|path| ConfFile::claim(path, self.config)).transpose()?;
             let text = self.add(name.clone(), None, &file)?.text;
@@ -283,6 +288,9 @@ impl Devices<'_> {
         let name: PeerName = THIS_MACHINE.parse().expect("a plain name");
         let file = self.folder_of_this_machine()?.join(format!("{name}.conf"));
         if !self.existing.iter().any(|peer| peer.name == name) {
+            if self.complete {
+                return Ok(String::new());
+            }
             let endpoint = loopback(self.server);
             self.add(name, Some(endpoint), &file)?;
         }

@@ -177,6 +177,22 @@ fn a_running_daemon_is_not_said_to_serve_what_it_cannot_see() {
 }
 
 #[test]
+fn while_a_daemon_serves_somebody_no_other_device_is_made() {
+    let home = Home::new();
+    let up = Up::start(&home, home.root(), &["docs", "--listen", &free_address()]);
+    home.run(["peer", "revoke", "this-machine"]).succeeds();
+    fs::remove_file(home.path("adit/keys/this-machine.conf")).unwrap();
+    fs::create_dir(home.path("more")).unwrap();
+    let run = home.run(["up", "fruit=more"]);
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("added the collection \"fruit\""), "{}", run.stderr);
+    let peers: Value = serde_json::from_str(&home.run(["peer", "list", "--json"]).succeeds().stdout).unwrap();
+    assert_eq!(peers["peers"].as_array().unwrap().len(), 1, "{peers}");
+    assert!(!home.exists("adit/keys/this-machine.conf"));
+    assert!(up.interrupt().success());
+}
+
+#[test]
 fn a_broken_configuration_stands_in_nobodys_way_while_the_daemon_runs() {
     let home = Home::new();
     let up = Up::start(&home, home.root(), &["docs", "--listen", &free_address()]);
