@@ -104,7 +104,10 @@ enum Command {
 
 /// Runs the program: arguments from the environment, results on stdout, talk on stderr.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = std::env::args_os();
+    #[cfg(feature = "server")]
+    let arguments = search::words_apart(arguments);
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version go to stdout, errors to stderr; if nobody reads them, nobody is told.

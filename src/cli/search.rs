@@ -1,5 +1,7 @@
 //! `adit search`: the owner's own search, at the machine.
 
+use std::ffi::{OsStr, OsString};
+
 use clap::Args;
 
 use super::outcome::{Exit, Outcome};
@@ -18,7 +20,8 @@ const LINES_PER_HIT: usize = 3;
 
 /// Search the library here on the server
 ///
-/// Words are ranked: more of them rank higher. Where a word begins with -, put the query into quotes or -- before it. Only root and
+/// Words are ranked: more of them rank higher. Documents with a -word are left out; before one that begins with -c put --, or put
+/// the query into quotes. Only root and
 /// the daemon's own user may search here; devices search through the tunnel.
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -43,9 +46,60 @@ pub struct Arguments {
     pub json: bool,
 }
 
+/// The arguments of the program with the words of a query set apart from options: `-heat` is a word to leave out, and not `-h -e …`. A
+/// blank before it is what the parser knows a word by, and means nothing in a query.
+pub fn words_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut before = Before::Program;
+    let apart = |argument: OsString| {
+        let (next, is_word) = before.then(&argument);
+        before = next;
+        if !is_word {
+            return argument;
+        }
+        let mut word = OsString::from(" ");
+        word.push(argument);
+        word
+    };
+    arguments.into_iter().map(apart).collect()
+}
+
+/// What stands before an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing.
+    Program,
+    /// No verb yet.
+    Verb,
+    /// `--config`, and no verb yet.
+    Config,
+    /// `search`.
+    Search,
+    /// Another verb, or `--`.
+    Rest,
+}
+
+impl Before {
+    /// What then stands before the next argument, and whether this one is a word of a query that looks like options.
+    fn then(self, argument: &OsStr) -> (Before, bool) {
+        let bytes = argument.as_encoded_bytes();
+        match (self, bytes) {
+            (Before::Program | Before::Config, _) => (Before::Verb, false),
+            (Before::Verb, b"--config") => (Before::Config, false),
+            (Before::Verb, b"search") => (Before::Search, false),
+            (Before::Verb, [b'-', ..]) => (Before::Verb, false),
+            (Before::Verb, _) | (Before::Search, b"--") => (Before::Rest, false),
+            (Before::Search, [b'-', b'-', ..] | [b'-', b'c', ..] | [b'-', b'n', b'=' | b'0'..=b'9', ..]) => {
+                (self, false)
+            }
+            (Before::Search, [b'-', _, _, ..]) => (self, true),
+            (Before::Search | Before::Rest, _) => (self, false),
+        }
+    }
+}
+
 pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     let search = OwnerSearch {
-        query: arguments.query.join(" "),
+        query: arguments.query.join(" ").trim_start().to_owned(),
         limit: arguments.limit.into(),
         collection: arguments.collection,
         explain: arguments.explain,
@@ -157,6 +211,24 @@ mod tests {
             more_copies: 0,
             explanation: None,
             format: crate::documents::Format::Markdown,
+        }
+    }
+
+    #[test]
+    fn a_word_to_leave_out_is_no_option() {
+        let cases = [
+            ("adit search boiler -heat", "adit search boiler  -heat"),
+            (
+                "adit --config search search -heat -n5 -n 5 -c a -ca --json -h",
+                "adit --config search search  -heat -n5 -n 5 -c a -ca --json -h",
+            ),
+            ("adit --config=x search -nuclear -\"a", "adit --config=x search  -nuclear  -\"a"),
+            ("adit search -- -heat", "adit search -- -heat"),
+            ("adit peer add search -heat", "adit peer add search -heat"),
+        ];
+        for (typed, expected) in cases {
+            let apart = words_apart(typed.split(' ').map(OsString::from));
+            assert_eq!(apart.join(OsStr::new(" ")), expected);
         }
     }
 

@@ -33,6 +33,19 @@ fn what_is_not_understood_is_a_usage_error() {
 }
 
 #[test]
+fn a_word_to_leave_out_is_searched_for_and_help_is_help() {
+    let home = Home::with_library();
+    let found = |words: &[&str]| {
+        let run = home.run([&["search", "--json"], words].concat()).succeeds();
+        serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()["total"].clone()
+    };
+    for words in [["pump", "-heat"].as_slice(), &["-heat", "pump"], &["--", "pump", "-heat"]] {
+        assert_eq!(found(words), 0, "{words:?}");
+    }
+    assert!(home.run(["search", "pump", "-h"]).succeeds().stdout.contains("Usage:"));
+}
+
+#[test]
 fn an_argument_that_is_no_text_is_refused_and_a_path_that_is_none_is_taken() {
     let home = Home::with_library();
     let odd = OsStr::from_bytes(b"\xff\xfe");
