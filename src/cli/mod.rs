@@ -48,8 +48,16 @@ use outcome::Outcome;
 /// A private library on a home server: its documents, searched by your own devices and agents through a WireGuard tunnel, and by
 /// no other way.
 ///
-/// `adit up DIR` sets everything up and serves. The host opens one UDP port, which answers nothing to whoever holds no key. Devices
-/// use any WireGuard client; an agent on a machine without one starts `adit bridge`.
+#[cfg_attr(
+    feature = "server",
+    doc = "`adit up DIR` sets everything up and serves. The host opens one UDP port, which answers nothing to whoever holds no key. \
+           Devices use any WireGuard client; an agent on a machine without one starts `adit bridge`."
+)]
+#[cfg_attr(
+    not(feature = "server"),
+    doc = "This program is the device's end: an agent on a machine without a WireGuard client starts `adit bridge` with the \
+           configuration that the server made for it."
+)]
 #[derive(Debug, Parser)]
 #[command(name = "adit", version, max_term_width = 100, propagate_version = false, disable_help_subcommand = true)]
 #[command(
@@ -149,5 +157,23 @@ fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_no_command_that_is_not_there() {
+        let mut command = Arguments::command();
+        let help = command.render_long_help().to_string();
+        let named: Vec<&str> = help.split("`adit ").skip(1).filter_map(|rest| rest.split([' ', '`']).next()).collect();
+        assert!(named.contains(&"bridge"), "{help}");
+        for name in named {
+            assert!(command.find_subcommand(name).is_some(), "{name}: {help}");
+        }
     }
 }
