@@ -50,4 +50,21 @@ fn a_missing_folder_is_noted_and_no_error_of_the_file() {
     fs::rename(home.path("docs"), home.path("elsewhere")).unwrap();
     let run = home.run(["config", "check"]).succeeds();
     assert!(run.stderr.contains("docs") && run.stderr.contains("not there"), "{}", run.stderr);
+    assert!(run.stderr.trim_end().ends_with("is right, with 1 warning"), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_shown_and_checked_is_there_as_json() {
+    let home = Home::with_library();
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let shown = json(&home.run(["config", "show", "--json"]).succeeds().stdout);
+    assert_eq!((&shown["version"], &shown["collection"][0]["name"]), (&1.into(), &"docs".into()), "{shown}");
+    let checked = json(&home.run(["config", "check", "--json"]).succeeds().stdout);
+    assert_eq!((&checked["valid"], checked["warnings"].as_array().unwrap().len()), (&true.into(), 0), "{checked}");
+    fs::write(home.path("adit/adit.toml"), "[serve]\n").unwrap();
+    let run = home.run(["config", "check", "--json"]);
+    let checked = json(&run.stdout);
+    assert_eq!((run.code, &checked["valid"]), (78, &false.into()), "{checked}");
+    assert!(checked["errors"].to_string().contains("unknown section [serve]"), "{checked}");
+    home.run(["config", "show", "--json", "--reference"]).fails_with(2, &["--reference"]);
 }
