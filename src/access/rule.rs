@@ -34,12 +34,12 @@ impl Rule {
     }
 
     /// Whether it takes away.
-    pub(super) fn denies(&self) -> bool {
+    pub fn denies(&self) -> bool {
         self.denies
     }
 
     /// Whether it speaks of this collection, or of a folder in it.
-    pub(super) fn concerns(&self, collection: &CollectionName) -> bool {
+    pub fn concerns(&self, collection: &CollectionName) -> bool {
         self.name.is_match(collection.as_str())
     }
 

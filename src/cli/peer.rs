@@ -14,7 +14,8 @@ use super::status::{handshake, peer_lines, versioned};
 use super::style::Style;
 use super::terminal::{print, print_json, say};
 use super::units::table;
-use crate::config::Places;
+use crate::access::Rule;
+use crate::config::{Config, Places};
 use crate::control::{PeerChange, PeerReport, Request, Response};
 use crate::key::PublicKey;
 use crate::name::PeerName;
@@ -110,7 +111,9 @@ pub fn run(places: &Places, command: Command) -> Outcome {
                 return Err(Error::usage("nothing to change: say --collections or --scopes"));
             }
             let change = PeerChange { collections: grant.collections, scopes: grant.scopes };
-            say(granted(&peer(places, &Request::PeerSet { name, change })?));
+            let changed = peer(places, &Request::PeerSet { name, change })?;
+            say(granted(&changed));
+            places::load(places).into_iter().for_each(|config| warn_of_unmatched(&changed, &config));
         }
         Command::Revoke { name } => {
             ask_or_offline(places, &Request::PeerRevoke { name: name.clone() })?;
@@ -196,6 +199,7 @@ fn add(places: &Places, arguments: AddArguments) -> Outcome {
     };
     let added = device::add(places, &config, &server, wanted)?;
     say(format_args!("added {}", granted(&added.report)));
+    warn_of_unmatched(&added.report, &config);
     if let Some(conf) = conf {
         conf.write(added.text.as_bytes())?;
         say("The configuration holds the device's private key: move it there, and keep no copy here.");
@@ -225,6 +229,16 @@ fn granted(peer: &PeerReport) -> String {
     let list = |words: &[String]| if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
     let addresses: Vec<_> = peer.addresses.iter().map(|address| address.to_string()).collect();
     format!("{} ({}): sees {}; may {}", peer.name, addresses.join(", "), list(&peer.collections), list(&peer.scopes))
+}
+
+/// A rule may be for a collection to come; or it is misspelt.
+fn warn_of_unmatched(peer: &PeerReport, config: &Config) {
+    for text in peer.collections.iter().filter(|text| *text != "*") {
+        let Ok(rule) = text.parse::<Rule>() else { continue };
+        if !config.collections.iter().any(|collection| rule.concerns(&collection.name)) {
+            say(format_args!("warning: \"{text}\" matches no collection that there is now"));
+        }
+    }
 }
 
 /// The code as stdout takes it.

@@ -138,6 +138,9 @@ fn a_grant_changes_and_the_rest_stays() {
     for field in ["public_key", "addresses", "scopes", "created"] {
         assert_eq!(before[field], after[field], "{field}");
     }
+    let run = home.run(["peer", "set", "phone", "--collections", "docs,zzz*,!*"]).succeeds();
+    assert!(run.stderr.contains("warning: \"zzz*\" matches no collection"), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("warning").count(), 1, "{}", run.stderr);
     home.run(["peer", "set", "phone"]).fails_with(2, &["--collections"]);
     home.run(["peer", "set", "tablet", "--collections", "*"]).fails_with(6, &["tablet"]);
 }
