@@ -123,8 +123,8 @@ pub(super) fn each_share(
     for (first, second) in plan.neighbours() {
         let of = |at: usize| idf(&plan.leaves[at].terms, statistics);
         let rarity = of(first).min(of(second));
-        for at in 0..docs.len() {
-            let near = nearness(&positions[first][at], &positions[second][at]);
+        for (at, (left, right)) in positions[first].iter().zip(&positions[second]).enumerate() {
+            let near = nearness(left, right);
             if near > 0.0 {
                 let weight = NEAR_WEIGHT * rarity * near / (near + 1.0);
                 share(at, Share { of: Of::Near(first, second), weight, times: near, rarity });
