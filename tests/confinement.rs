@@ -1,7 +1,7 @@
 //! What a worker has given up, tried from inside: this program starts itself as a process that is confined as a worker is, and in which
 //! one thing is tried. Each is refused, or ends the process.
 
-#![cfg(target_os = "linux")]
+#![cfg(feature = "server")]
 
 use std::fs::{self, File};
 use std::io::{self, Read};
