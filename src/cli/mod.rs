@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_help_names_no_command_that_is_not_there() {
         let mut command = Arguments::command();
-        let help = command.render_long_help().to_string();
+        let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
         let named: Vec<&str> = help.split("`adit ").skip(1).filter_map(|rest| rest.split([' ', '`']).next()).collect();
         assert!(named.contains(&"bridge"), "{help}");
         for name in named {
