@@ -370,6 +370,9 @@ pub const TOTAL_EXACT: u64 = 1000;
 /// Documents that are looked at closely together: their order is by the full score.
 pub const TIER_DOCUMENTS: usize = 200;
 
+/// Documents that are looked at closely for their names alone: a question that is a name has few that it could be.
+pub const NAMED_CANDIDATES: usize = 30;
+
 /// Tiers that can be paged through: nobody reads further than five thousand results.
 pub const TIERS: u32 = 25;
 

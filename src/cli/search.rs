@@ -36,7 +36,7 @@ pub struct Arguments {
     pub collection: Option<CollectionName>,
     /// Say what each score is made of
     ///
-    /// Below each hit: what a word adds in the text, in title or heading, in the file's name, as a phrase or near its neighbour; how
+    /// Below each hit: what a word adds in the text, in title or heading, in the file's name, as a phrase or near its neighbour, and the whole question where it names the file; how
     /// often it stands there and how rare it is; then the score of the first phase, which chose the few hundred documents that were
     /// looked at closely.
     #[arg(long)]
@@ -157,7 +157,10 @@ fn explained(score: f32, explanation: &Explanation) -> String {
     let (first, tier) = (explanation.first_score, explanation.tier + 1);
     text.push_str(&format!(" (first phase {first:.4}, tier {tier})\n"));
     for Contribution { field, words, weight, times, rarity } in &explanation.parts {
-        let times = if field == "near" { format!("near {times:.2}") } else { format!("{times:.0}×") };
+        let times = match field.as_str() {
+            "near" | "named" => format!("{field} {times:.2}"),
+            _ => format!("{times:.0}×"),
+        };
         let words = harmless(words);
         text.push_str(&format!("    {weight:>9.4}  {field:<6}  {words}  ({times}, rarity {rarity:.2})\n"));
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use super::candidates::{Candidate, best};
+use super::candidates::{Candidate, best, best_named};
 use super::catalogue::Entry;
 use super::condition::{beyond_candidates, each_passage, meeting};
 use super::copies::{Shown, copies};
@@ -264,9 +264,24 @@ impl<'a> Search<'a> {
         let is_last = candidates.len() < wanted;
         let mut candidates = candidates.split_off(before.min(candidates.len()));
         if self.scores() {
+            self.add_named(tier, &mut candidates)?;
             rescore(self.view, &self.plan, &self.statistics, &mut candidates)?;
         }
         Ok((candidates, is_last))
+    }
+
+    /// Documents that may be called by the question's words belong to the first tier, wherever their texts would put them.
+    fn add_named(&self, tier: u32, candidates: &mut Vec<Candidate>) -> Result<(), LibraryError> {
+        let named = best_named(self.view, &self.plan, &self.statistics, &self.admitted)?;
+        let is_there = |candidate: &Candidate| candidates.iter().any(|there| there.shown == candidate.shown);
+        match tier {
+            0 => {
+                let missing: Vec<Candidate> = named.into_iter().filter(|candidate| !is_there(candidate)).collect();
+                candidates.extend(missing);
+            }
+            _ => candidates.retain(|candidate| named.iter().all(|named| named.shown != candidate.shown)),
+        }
+        Ok(())
     }
 
     /// Where nothing scores (only properties were asked for): the first documents by collection and path.

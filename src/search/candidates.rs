@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::score::{NAME_WEIGHT, TITLE_WEIGHT};
 use super::slots::SlotSet;
 use super::view::{Statistics, View};
+use crate::limits::NAMED_CANDIDATES;
 
 /// A passage that may be a result. Ordered so that the better one is greater: by score, then collection, path and passage.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +69,29 @@ pub(super) fn best(
     admitted: &[Option<SlotSet>],
     wanted: usize,
 ) -> Result<Vec<Candidate>, LibraryError> {
-    let query = query(plan);
+    best_of(view, &query(plan), statistics, admitted, wanted)
+}
+
+/// The documents whose names, with their folders, have the most of the words: few, whatever is in their texts.
+pub(super) fn best_named(
+    view: &View,
+    plan: &Plan,
+    statistics: &Statistics,
+    admitted: &[Option<SlotSet>],
+) -> Result<Vec<Candidate>, LibraryError> {
+    let leaves = plan.leaves.iter().filter(|leaf| leaf.scores);
+    let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
+    let parts: Vec<_> = leaves.flat_map(|leaf| &leaf.names).map(|name| (Occur::Should, term(name))).collect();
+    best_of(view, &BooleanQuery::new(parts), statistics, admitted, NAMED_CANDIDATES)
+}
+
+fn best_of(
+    view: &View,
+    query: &BooleanQuery,
+    statistics: &Statistics,
+    admitted: &[Option<SlotSet>],
+    wanted: usize,
+) -> Result<Vec<Candidate>, LibraryError> {
     let mut best = Best::new(wanted);
     for (number, (part, admitted)) in view.parts.iter().zip(admitted).enumerate() {
         let Some(admitted) = admitted else { continue };

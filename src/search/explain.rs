@@ -20,7 +20,7 @@ pub(super) fn explain(
     let part = &view.parts[candidate.part as usize];
     let segment = part.snapshot.searcher.segment_reader(candidate.segment);
     let mut shares: Vec<Share> = Vec::new();
-    each_share(part, segment, plan, statistics, &[candidate.doc], |_, share| shares.push(share))
+    each_share(part, segment, plan, statistics, &[candidate.doc], &[candidate.slot], |_, share| shares.push(share))
         .map_err(|error| part.error(error))?;
     shares.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     Ok(shares.iter().map(|share| contribution(plan, share)).collect())
@@ -33,6 +33,7 @@ fn contribution(plan: &Plan, share: &Share) -> Contribution {
         Of::Title(at) => ("title", of(at)),
         Of::Name(at) => ("name", of(at)),
         Of::Phrase(at) => ("phrase", of(at)),
+        Of::Named => ("named", String::new()),
         Of::Near(first, second) => ("near", format!("{}, {}", of(first), of(second))),
     };
     Contribution {

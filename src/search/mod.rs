@@ -20,6 +20,7 @@ mod explain;
 mod gate;
 mod id;
 mod library;
+mod naming;
 mod passages;
 mod plan;
 mod planner;

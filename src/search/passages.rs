@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tantivy::schema::document::TantivyDocument;
 
 use super::catalogue::Entry;
+use super::naming::apart;
 use super::schema::{Fields, RECORD, Searched};
 use super::text::{Tongue, count_words, mark};
 use crate::documents::{Extracted, OutlineEntry, Passage, Place};
@@ -135,15 +136,7 @@ enum InTitle {
 
 /// The words of a path, those written in `CamelCase` apart as well.
 fn name_words(path: &str) -> String {
-    let mut apart = String::with_capacity(path.len());
-    let mut before = ' ';
-    for c in path.chars() {
-        if before.is_lowercase() && c.is_uppercase() {
-            apart.push(' ');
-        }
-        apart.push(c);
-        before = c;
-    }
+    let apart = apart(path);
     if apart == path { apart } else { format!("{path} {apart}") }
 }
 

@@ -9,13 +9,17 @@ use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 
 use super::candidates::Candidate;
 use super::error::LibraryError;
+use super::naming::sameness;
 use super::plan::{Leaf, Plan};
+use super::text::Tongue;
 use super::view::{Part, Statistics, View};
 
 /// What a word in title or heading adds to its weight in the whole.
 pub(super) const TITLE_WEIGHT: f32 = 0.2;
 /// What a word in the file's name adds.
 pub(super) const NAME_WEIGHT: f32 = 0.3;
+/// What the whole question adds where it is the name of the file.
+const NAMED_WEIGHT: f64 = 1.5;
 /// What words near each other add.
 const NEAR_WEIGHT: f64 = 0.5;
 /// How far apart neighbours of the question may stand, in words.
@@ -64,8 +68,9 @@ fn rescore_segment(
     group: &mut [Candidate],
 ) -> tantivy::Result<()> {
     let docs: Vec<DocId> = group.iter().map(|candidate| candidate.doc).collect();
+    let slots: Vec<u32> = group.iter().map(|candidate| candidate.slot).collect();
     let mut scores = vec![0.0; docs.len()];
-    each_share(part, segment, plan, statistics, &docs, |at, share| scores[at] += share.weight)?;
+    each_share(part, segment, plan, statistics, &docs, &slots, |at, share| scores[at] += share.weight)?;
     for (candidate, score) in group.iter_mut().zip(scores) {
         candidate.score = ((score * 10_000.0).round() / 10_000.0) as f32;
     }
@@ -90,15 +95,17 @@ pub(super) enum Of {
     Name(usize),
     Phrase(usize),
     Near(usize, usize),
+    Named,
 }
 
-/// Calls back with everything that scores in passages of one segment, in the question's order for each.
+/// Calls back with everything that scores in passages (of these files) of one segment, in the question's order for each.
 pub(super) fn each_share(
     part: &Part,
     segment: &SegmentReader,
     plan: &Plan,
     statistics: &Statistics,
     docs: &[DocId],
+    slots: &[u32],
     mut share: impl FnMut(usize, Share),
 ) -> tantivy::Result<()> {
     let mut positions: Vec<Vec<Vec<u32>>> = Vec::with_capacity(plan.leaves.len());
@@ -129,6 +136,20 @@ pub(super) fn each_share(
                 let weight = NEAR_WEIGHT * rarity * near / (near + 1.0);
                 share(at, Share { of: Of::Near(first, second), weight, times: near, rarity });
             }
+        }
+    }
+    let rarity = |(number, leaf): (usize, &Leaf)| match leaf.terms.is_empty() {
+        true => 0.0,
+        false => plan.times(number) as f64 * idf(&leaf.terms, statistics),
+    };
+    let rarities: Vec<f64> = plan.leaves.iter().enumerate().map(rarity).collect();
+    let whole = plan.leaves.iter().zip(&rarities).filter(|(leaf, _)| leaf.scores).map(|(_, rarity)| rarity).sum();
+    for (at, slot) in slots.iter().enumerate() {
+        let Some(entry) = part.snapshot.catalogue.slot(*slot) else { continue };
+        let tongue = Tongue::from_number(entry.tongue).unwrap_or(Tongue::ENGLISH);
+        let same = sameness(plan, &rarities, entry.file_name(), tongue);
+        if same > 0.0 {
+            share(at, Share { of: Of::Named, weight: NAMED_WEIGHT * whole * same, times: same, rarity: whole });
         }
     }
     Ok(())

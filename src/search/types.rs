@@ -164,13 +164,15 @@ pub struct Explanation {
 /// What one word adds to a score in one place.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Contribution {
-    /// Where: `text`, `title` (or heading), `name` (of the file), `phrase`, or `near` (two words by each other).
+    /// Where: `text`, `title` (or heading), `name` (of the file, with its folders), `phrase`, `near` (two words by each other), or `named`
+    /// (the question is the file's name).
     pub field: String,
-    /// The word, or the words.
+    /// The word, or the words; of `named` none: it is the whole question.
     pub words: String,
     /// What it adds.
     pub weight: f32,
-    /// How often it stands in the passage; of `near`, how often and how near, 1 for each time side by side.
+    /// How often it stands in the passage; of `near`, how often and how near, 1 for each time side by side;
+    /// of `named`, how far question and name are the same, 0 to 1.
     pub times: f32,
     /// How rare the word is in what is in scope: the logarithm that its weight has as a factor. Of `near`, that of the more frequent word.
     pub rarity: f32,

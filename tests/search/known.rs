@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::bench::{Bench, stamp};
-use adit::documents::{ExtractLimits, Extracted, HEAD_BYTES, Kind, detect, extract};
+use super::bench::{Bench, extracted, stamp};
+use adit::documents::{ExtractLimits, Extracted, Format, HEAD_BYTES, Kind, detect, extract};
 
 /// The documents of a folder, by path.
 fn documents(folder: &Path, below: &str, found: &mut BTreeMap<String, Extracted>, bench: &mut adit::search::Writer) {
@@ -52,14 +52,15 @@ fn questions(documents: &BTreeMap<String, Extracted>) -> Vec<(String, String)> {
         .collect()
 }
 
-#[test]
-fn the_words_of_titles_headings_and_file_names_find_their_document_first() {
-    let bench = Bench::new(&["library"]);
-    let (mut found, mut writer) = (BTreeMap::new(), bench.writer("library"));
-    documents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library"), "", &mut found, &mut writer);
-    writer.commit().unwrap();
-    let questions = questions(&found);
-    assert!(questions.len() >= 30, "{} questions", questions.len());
+/// Most questions that are asked of a library: a sample of the known items of a large one.
+const QUESTIONS: usize = 300;
+
+/// Asks for the known items of these documents.
+fn check(bench: &Bench, documents: &BTreeMap<String, Extracted>, least: usize) {
+    let mut questions = questions(documents);
+    let step = questions.len().div_ceil(QUESTIONS).max(1);
+    questions = questions.into_iter().step_by(step).collect();
+    assert!(questions.len() >= least, "{} questions", questions.len());
     let (mut sum, mut missed) = (0.0, Vec::new());
     for (question, path) in &questions {
         let paths = bench.paths(question);
@@ -71,4 +72,47 @@ fn the_words_of_titles_headings_and_file_names_find_their_document_first() {
     }
     let mean = sum / questions.len() as f64;
     assert!(mean >= 0.95, "MRR {mean:.3} over {} questions:\n{}", questions.len(), missed.join("\n"));
+}
+
+#[test]
+fn the_words_of_titles_headings_and_file_names_find_their_document_first() {
+    let bench = Bench::new(&["library"]);
+    let (mut found, mut writer) = (BTreeMap::new(), bench.writer("library"));
+    documents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library"), "", &mut found, &mut writer);
+    writer.commit().unwrap();
+    check(&bench, &found, 30);
+}
+
+#[test]
+fn among_many_documents_that_use_the_same_words_too() {
+    const DOCUMENTS: usize = 400;
+    const VOCABULARY: usize = 3000;
+    let mut state = 20_261_122_u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % bound
+    };
+    let word = |rank: usize| {
+        let syllable =
+            |digit: usize| ["ba", "de", "fi", "go", "hu", "ka", "le", "mi", "no", "pu", "ra", "se"][digit % 12];
+        format!("{}{}{}{}", syllable(rank), syllable(rank / 12), syllable(rank / 144), syllable(rank / 1728 + rank))
+    };
+    // Words as frequent as words are: the n-th one n times rarer than the first.
+    let mut words = |count: usize, between: &str| {
+        let rank = |number: usize| ((VOCABULARY as f64).ln() * number as f64 / 1e6).exp() as usize;
+        (0..count).map(|_| word(rank(below(1_000_000)))).collect::<Vec<_>>().join(between)
+    };
+    let bench = Bench::new(&["library"]);
+    let (mut found, mut writer) = (BTreeMap::new(), bench.writer("library"));
+    for number in 0..DOCUMENTS {
+        let (path, title) = (format!("{}/{}.md", number % 20, words(3, "-")), words(4, " "));
+        let sections: Vec<String> = (0..2).map(|_| format!("# {}\n{}\n", words(4, " "), words(60, " "))).collect();
+        let text = extracted(&format!("# {title}\n{}\n{}", words(60, " "), sections.concat()));
+        writer.put(&path, Format::Markdown, stamp(&path, 1), &text).unwrap();
+        found.insert(path, text);
+    }
+    writer.commit().unwrap();
+    check(&bench, &found, 250);
 }
