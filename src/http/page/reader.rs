@@ -104,7 +104,8 @@ fn render(search: &Search, opened: &Opened, outline: &[Value]) -> Html {
             .raw("\">Earlier in this document</a></p>");
     }
     html.raw("<div class=\"text\" dir=\"auto\">");
-    body(&mut html, &Marks::of(&search.q), text(part, "text"), offset, opened.hit);
+    let show = if self::part(document) == "sheet" { rows } else { marked };
+    body(&mut html, &Marks::of(&search.q), text(part, "text"), offset, opened.hit, show);
     html.raw("</div>");
     if let Some(next) = part["next_offset"].as_u64() {
         let link = query(&[("document", id), ("offset", next.to_string().as_str()), ("q", &search.q)]);
@@ -157,8 +158,11 @@ fn contents(html: &mut Html, search: &Search, id: &str, outline: &[Value]) {
     html.raw("</ul></details>");
 }
 
+/// Writes a piece of text with its words marked.
+type Show = fn(&mut Html, &Marks, &str);
+
 /// The text, with the hit set off and the words marked.
-fn body(html: &mut Html, marks: &Marks, text: &str, offset: u64, hit: Option<(u64, u64)>) {
+fn body(html: &mut Html, marks: &Marks, text: &str, offset: u64, hit: Option<(u64, u64)>, show: Show) {
     let cut = |at: u64| {
         let mut at = usize::try_from(at.saturating_sub(offset)).unwrap_or(text.len()).min(text.len());
         while !text.is_char_boundary(at) {
@@ -168,18 +172,18 @@ fn body(html: &mut Html, marks: &Marks, text: &str, offset: u64, hit: Option<(u6
     };
     let Some((first, last)) = hit.map(|(first, last)| (cut(first), cut(last))).filter(|(first, last)| first < last)
     else {
-        return marked(html, marks, text);
+        return show(html, marks, text);
     };
     // What leads up to the hit begins with a whole line.
     let lead = match text[..first].find('\n') {
         Some(end) if offset > 0 => end + 1,
         _ => 0,
     };
-    marked(html, marks, &text[lead..first]);
+    show(html, marks, &text[lead..first]);
     html.raw("<section id=\"hit\" tabindex=\"-1\" aria-label=\"The passage that was found\">");
-    marked(html, marks, &text[first..last]);
+    show(html, marks, &text[first..last]);
     html.raw("</section>");
-    marked(html, marks, &text[last..]);
+    show(html, marks, &text[last..]);
 }
 
 fn marked(html: &mut Html, marks: &Marks, text: &str) {
@@ -191,7 +195,52 @@ fn marked(html: &mut Html, marks: &Marks, text: &str) {
     }
 }
 
+/// The rows of a sheet as a table, its other lines as paragraphs; rows that hold nothing are left out.
+fn rows(html: &mut Html, marks: &Marks, text: &str) {
+    let mut in_table = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let is_row = line.contains('|');
+        if is_row != in_table {
+            html.raw(if is_row { "<table>" } else { "</table>" });
+            in_table = is_row;
+        }
+        let (cells, begin, end) = match is_row {
+            true => (line.split('|').collect(), "<td>", "</td>"),
+            false => (vec![line], "<p>", "</p>"),
+        };
+        html.raw(if is_row { "<tr>" } else { "" });
+        for cell in cells {
+            html.raw(begin);
+            marked(html, marks, cell.trim());
+            html.raw(end);
+        }
+        html.raw(if is_row { "</tr>" } else { "" });
+    }
+    html.raw(if in_table { "</table>" } else { "" });
+}
+
 /// An id as a segment of a path.
 fn encoded(id: &str) -> String {
     query(&[("", id)]).split_off(if id.is_empty() { 0 } else { 2 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sheet_is_a_table_without_empty_rows_and_other_text_is_as_it_was() {
+        let text = "Costs\nMonth | Sum\nMay | <9>\n\n\n\nTotal |  | 9\nsigned\n";
+        let shown = |show: Show| {
+            let mut html = Html::default();
+            body(&mut html, &Marks::of("may"), text, 0, None, show);
+            html.into_string()
+        };
+        assert_eq!(
+            shown(rows),
+            "<p>Costs</p><table><tr><td>Month</td><td>Sum</td></tr><tr><td><mark>May</mark></td><td>&lt;9&gt;</td></tr>\
+             <tr><td>Total</td><td></td><td>9</td></tr></table><p>signed</p>"
+        );
+        assert_eq!(shown(marked), "Costs\nMonth | Sum\n<mark>May</mark> | &lt;9&gt;\n\n\n\nTotal |  | 9\nsigned\n");
+    }
 }

@@ -120,7 +120,7 @@ fn hit(html: &mut Html, search: &Search, result: &Value) {
 /// The other places of the same text.
 fn copies(html: &mut Html, result: &Value) {
     let Some(copies) = result["copies"].as_array() else { return };
-    html.raw("<p class=\"place\">also in ");
+    html.raw("<p class=\"place copies\">also in ");
     for (at, copy) in copies.iter().filter_map(Value::as_str).enumerate() {
         html.raw(if at > 0 { ", " } else { "" }).raw("<span class=\"path\">").text(copy).raw("</span>");
     }

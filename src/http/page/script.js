@@ -80,14 +80,23 @@
     next.scrollIntoView({ block: "center" });
   };
 
+  // Brings the hit into view, and leaves the title whole: what shows both from the top is not scrolled.
+  const reveal = (hit) => {
+    if (hit.getBoundingClientRect().bottom + scrollY < innerHeight) return scrollTo(0, 0);
+    hit.scrollIntoView({ block: "center" });
+    const bar = document.querySelector(".top").getBoundingClientRect().bottom;
+    const title = main.querySelector("h1").getBoundingClientRect();
+    if (title.top < bar && title.bottom > bar) scrollBy(0, title.bottom - bar);
+  };
+
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = event.target.closest("input, select, textarea");
     if (event.key === "Escape") {
       const back = document.getElementById("back");
+      if (typing === box) event.preventDefault(); // Chrome would empty it and leave the results.
       if (typing) typing.blur();
       else if (back) back.click();
-      else if (box.value) { box.value = ""; show("/", true); }
     } else if (!typing && event.key === "/") {
       event.preventDefault();
       box.focus();
@@ -98,6 +107,6 @@
   });
 
   const hit = document.querySelector("#hit mark") || document.getElementById("hit");
-  if (hit) hit.scrollIntoView({ block: "center" });
+  if (hit) addEventListener("load", () => reveal(hit)); // The browser goes to #hit until then.
   else if (!main.querySelector(".reader") && matchMedia("(pointer: fine)").matches) box.focus();
 })();
