@@ -138,6 +138,9 @@ async fn what_does_not_fit_is_a_tool_error_that_says_how() {
         ("list_collections", json!({"path": "secret"}), "no such document or folder"),
         ("list_collections", json!({"path": "../.."}), "no such document or folder"),
         ("get_document_info", json!({"path": "notes/none.txt"}), "no such document"),
+        ("get_document_info", json!({"id": "AAAAAAAAAAA"}), "no such document"),
+        ("get_document_info", json!({}), "takes id or path"),
+        ("get_document_info", json!({"id": "AAAAAAAAAAA", "path": "notes/a.txt"}), "takes id or path"),
         ("get_document_info", json!({"path": "/etc/passwd"}), "no such document"),
         ("search_multiple", json!({"queries": []}), "queries: takes 1 to 10 texts"),
         ("search_multiple", json!({"queries": vec!["a"; 11]}), "queries: takes 1 to 10 texts"),
@@ -234,6 +237,7 @@ async fn folders_are_listed_with_their_counts() {
     );
     let info = answer(&server, "get_document_info", json!({"path": "notes/letters/b.txt"})).await;
     assert_eq!((&info["path"], &info["size"], &info["untrusted"]), (&json!("letters/b.txt"), &json!(2), &json!(true)));
+    assert_eq!(answer(&server, "get_document_info", json!({"id": info["id"]})).await, info);
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn fetch(appliance: &Appliance, question: &mut Question, id: &str, offset:
 /// A document without an outline is shown without one.
 async fn outline(appliance: &Appliance, question: &mut Question, id: &str) -> Vec<Value> {
     let mut arguments = Arguments::new();
-    arguments.insert("path".to_owned(), Value::from(id));
+    arguments.insert("id".to_owned(), Value::from(id));
     match tools::ask(appliance, question, "get_document_info", arguments).await {
         Ok(mut info) => match info["outline"].take() {
             Value::Array(outline) => outline,

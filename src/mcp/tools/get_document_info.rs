@@ -11,13 +11,22 @@ use crate::documents::OutlineEntry;
 
 pub(super) struct GetDocumentInfo;
 
-const ARGUMENTS: &[Argument] = &[Argument {
-    name: "path",
-    about: "Collection and path of the document, or its id.",
-    kind: Kind::Text(4_200),
-    required: true,
-    example: "\"documents/letters/2024/landlord.pdf\"",
-}];
+const ARGUMENTS: &[Argument] = &[
+    Argument {
+        name: "id",
+        about: "Of a document or passage, as search and find_document give it; this or path.",
+        kind: Kind::Text(200),
+        required: false,
+        example: "\"(as it was given)\"",
+    },
+    Argument {
+        name: "path",
+        about: "Collection and path of the document; this or id.",
+        kind: Kind::Text(4_200),
+        required: false,
+        example: "\"documents/letters/2024/landlord.pdf\"",
+    },
+];
 
 impl Tool for GetDocumentInfo {
     fn name(&self) -> &'static str {
@@ -64,7 +73,11 @@ impl Tool for GetDocumentInfo {
     }
 
     fn run(&self, call: &Call, given: &Given, note: &mut Note) -> Result<Value, ToolError> {
-        let info = call.library.info(&call.scope, given.text("path").unwrap_or_default())?;
+        let document = match (given.text("id"), given.text("path")) {
+            (Some(one), None) | (None, Some(one)) => one,
+            _ => return Err(ToolError::misfit("takes id or path: one of them".to_owned())),
+        };
+        let info = call.library.info(&call.scope, document)?;
         note.collection = Some(info.document.collection.to_string());
         note.documents = vec![format!("{}/{}", info.document.collection, info.document.path)];
         let mut answer = answer::document(call, &info.document);
