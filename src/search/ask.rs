@@ -12,6 +12,7 @@ use super::error::LibraryError;
 use super::expand;
 use super::explain::explain;
 use super::library::date_and_modified;
+use super::mistyped;
 use super::plan::{Mark, Pass, Plan};
 use super::planner::plan;
 use super::query::{Ask, Clause, Filter, Form, Node, Sign, parse};
@@ -22,7 +23,9 @@ use super::stored::{self, Location};
 use super::text::{Tongue, folded};
 use super::types::{Answer, Explanation, Hit, Indexing, SearchRequest, SortKey};
 use super::view::{Part, Statistics, View};
-use crate::limits::{FUZZY_BELOW, QUERY_LEAVES, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT};
+use crate::limits::{
+    FUZZY_BELOW, QUERY_LEAVES, QUERY_UNUSED, RESULTS, SNIPPET_BYTES, TIER_DOCUMENTS, TIERS, TOTAL_EXACT,
+};
 
 /// The smallest room of a snippet, in bytes: fewer would not show what was hit.
 const SNIPPET_LEAST: usize = 160;
@@ -31,6 +34,9 @@ const SNIPPET_LEAST: usize = 160;
 pub(super) fn ask(view: &View, request: &SearchRequest) -> Result<Answer, LibraryError> {
     let mut asked = parse(&request.query);
     let chosen = restrict(view, request, &mut asked)?;
+    let unknown = mistyped::types(view, &chosen, &asked);
+    asked.unused.extend(unknown);
+    asked.unused.truncate(QUERY_UNUSED);
     let limit = request.limit.clamp(1, RESULTS);
     let after = request.after.as_ref();
     let exact = Search::new(view, &asked, request, &chosen, Pass::Exact, None)?;

@@ -85,6 +85,11 @@ impl Entry {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
+    /// Whether its name ends in a point and this.
+    pub(super) fn has_extension(&self, extension: &str) -> bool {
+        self.file_name().rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(extension))
+    }
+
     /// A title as it is kept: one line, not too long.
     pub(super) fn kept_title(title: &str) -> Option<Box<str>> {
         kept(title, TITLE_BYTES)

@@ -90,10 +90,7 @@ fn having(part: &Part, filter: &Filter) -> SlotSet {
             set
         }
         Filter::Format(formats) => collect(part, |entry| entry.format.is_some_and(|format| formats.contains(&format))),
-        Filter::Extension(extension) => {
-            let ends = |name: &str| name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case(extension));
-            collect(part, |entry| ends(entry.file_name()))
-        }
+        Filter::Extension(extension) => collect(part, |entry| entry.has_extension(extension)),
         Filter::After(moment) => collect(part, |entry| entry.date() >= *moment),
         Filter::Before(moment) => collect(part, |entry| entry.date() < *moment),
     }

@@ -20,6 +20,7 @@ mod explain;
 mod gate;
 mod id;
 mod library;
+mod mistyped;
 mod naming;
 mod passages;
 mod plan;

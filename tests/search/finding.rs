@@ -1,6 +1,6 @@
 //! What is found, and in which order.
 
-use super::bench::{Bench, extracted, paths, plain, put, stamp};
+use super::bench::{Bench, extracted, paths, plain, put, scope, stamp};
 use adit::documents::Format;
 use adit::search::SearchRequest;
 
@@ -194,6 +194,22 @@ fn what_was_not_used_is_said() {
     }
     assert_eq!(bench.paths("the"), ["a.md"], "common words count where there is nothing else");
     assert_eq!(bench.paths("\"the cat\""), ["a.md"]);
+}
+
+#[test]
+fn a_type_that_no_document_has_is_said() {
+    let bench = Bench::of(&[("a.md", "boiler"), ("b.pdf", "boiler"), ("c.rs", "boiler")]);
+    for (query, said) in [
+        ("type:pfd boiler", &["type:pfd: no document has this type; did you mean type:pdf?"][..]),
+        ("(boiler | type:exe)", &["type:exe: no document has this type; there are: markdown, pdf"]),
+        ("boiler type:rs", &[]),
+        ("boiler -type:pdf", &[]),
+    ] {
+        assert_eq!(bench.ask(query).unused, said, "{query}");
+    }
+    let request = SearchRequest { query: "type:exe".into(), ..plain() };
+    let only = bench.library.search(&scope(&["notes/a.md"]), &request).unwrap().unused;
+    assert_eq!(only, ["type:exe: no document has this type; there are: markdown"], "what is out of scope is not named");
 }
 
 #[test]

@@ -45,9 +45,11 @@ impl Field {
         }
     }
 
+    /// All there are.
+    pub(super) const ALL: [Field; 5] = [Field::Title, Field::Path, Field::Type, Field::After, Field::Before];
+
     fn named(name: &str) -> Option<Field> {
-        let fields = [Field::Title, Field::Path, Field::Type, Field::After, Field::Before];
-        fields.into_iter().find(|field| field.as_str().eq_ignore_ascii_case(name))
+        Field::ALL.into_iter().find(|field| field.as_str().eq_ignore_ascii_case(name))
     }
 }
 

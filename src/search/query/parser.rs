@@ -12,6 +12,7 @@ use super::date::moment;
 use super::lexer::{Field, Token, tokens};
 use crate::documents::{Format, clean};
 use crate::limits::{QUERY_BYTES, QUERY_NESTING, QUERY_UNUSED, QUERY_WORDS};
+use crate::search::mistyped::meant;
 use crate::search::text::pieces;
 
 /// The question that a person typed.
@@ -131,6 +132,7 @@ impl Parser {
     }
 
     fn word(&mut self, typed: String, place: Where) -> Option<Node> {
+        self.note_field(&typed);
         let fuzzy =
             typed.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix('~').filter(|text| !text.is_empty());
         let (text, form) = match fuzzy {
@@ -143,6 +145,15 @@ impl Parser {
             return None;
         }
         self.counted(&text).then_some(Node::Word(Word { text, form, place }))
+    }
+
+    /// Says of `tpye:pdf` that it was read as words.
+    fn note_field(&mut self, typed: &str) {
+        let name = typed.split_once(':').map_or("", |(name, _)| name).to_lowercase();
+        if let Some(meant) = meant(&name, Field::ALL.map(Field::as_str)) {
+            self.unused
+                .push(format!("{name}: is no field, so {typed:?} was searched as words; did you mean {meant}:?"));
+        }
     }
 
     fn phrase(&mut self, text: String, place: Where) -> Option<Node> {
@@ -277,6 +288,7 @@ mod tests {
             ("path:\"a b\"", "Path(\"a b\")"),
             ("after:1970-01-02", "After(86400000000000)"),
             ("-before:1970", "-Before(0)"),
+            ("http://a note:b paths", "http://a note:b paths"),
             ("", ""),
         ] {
             let ask = parse(typed);
@@ -292,6 +304,8 @@ mod tests {
             ("word after:soon", "not a date"),
             ("a | -b", "alternative"),
             ("!!! a", "no letter"),
+            ("tpye:pdf heat", "did you mean type:"),
+            ("heat Titel:x", "did you mean title:"),
             (&"a ".repeat(QUERY_BYTES), "first 8000 bytes"),
             (&"(".repeat(50), "nested deeper"),
             (&"ab ".repeat(QUERY_WORDS + 1), "words"),
