@@ -60,8 +60,8 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// The best `wanted` documents, best first, each by its best passage; of copies the best one. `admitted` holds, per part of the view, what may be found
-/// in it; a part without any is not looked into.
+/// The best `wanted` documents, best first, each by its best passage; of copies the best one. `admitted` holds, per part of the view,
+/// what may be found in it; a part without any is not looked into.
 pub(super) fn best(
     view: &View,
     plan: &Plan,

@@ -5,7 +5,7 @@
 //!
 //! A question walks through `query` (what was typed → a tree), `view` (which documents the caller sees, and the statistics of
 //! those alone), `planner` (the tree → a `plan` of terms and a condition), `condition` (which documents meet it), `candidates` (the best few
-//! hundred by a score that prunes), `score` (those looked at closely) and `snippet`.
+//! hundred by a score that prunes, and those whose names have the words), `score` (those looked at closely) and `snippet`.
 
 mod ask;
 mod browse;
