@@ -18,11 +18,14 @@ pub(super) struct Body {
     is_item: bool,
     /// Inside `<w:t>`, the one element whose text shows.
     in_text: bool,
-    /// Depth inside something whose text is not to be read.
-    skipping: usize,
     tables: usize,
     /// Paragraphs of the row being read, cell by cell.
     row: Vec<String>,
+}
+
+/// The other form of what `Choice` says already, and what was deleted.
+fn is_hidden(tag: &BytesStart<'_>) -> bool {
+    matches!(tag.local_name().as_ref(), "Fallback" | "del" | "moveFrom")
 }
 
 impl Body {
@@ -35,15 +38,14 @@ impl Body {
             rank: Rank::Text,
             is_item: false,
             in_text: false,
-            skipping: 0,
             tables: 0,
             row: Vec::new(),
         }
     }
 
     pub(super) fn read(&mut self, events: &mut Events<'_>) -> Result<(), Refusal> {
-        (self.skipping, self.tables) = (0, 0);
-        let outcome = events.each(|event| match event {
+        self.tables = 0;
+        let outcome = events.each_shown(is_hidden, |event| match event {
             Event::Start(tag) => self.start(tag),
             Event::Empty(tag) => self.empty(tag),
             Event::End(tag) => self.end(tag.local_name().as_ref()),
@@ -62,17 +64,12 @@ impl Body {
     }
 
     fn shows(&self) -> bool {
-        self.in_text && self.skipping == 0 && !self.composer.is_full()
+        self.in_text && !self.composer.is_full()
     }
 
     fn start(&mut self, tag: &BytesStart<'_>) {
         let name = tag.local_name();
         let name = name.as_ref();
-        // The other form of what `Choice` says already, and what was deleted.
-        if self.skipping > 0 || matches!(name, "Fallback" | "del" | "moveFrom") {
-            self.skipping += 1;
-            return;
-        }
         match name {
             "p" => self.begin_paragraph(),
             "t" => self.in_text = true,
@@ -87,9 +84,6 @@ impl Body {
     }
 
     fn empty(&mut self, tag: &BytesStart<'_>) {
-        if self.skipping > 0 {
-            return;
-        }
         match tag.local_name().as_ref() {
             "pStyle" => {
                 let style = attribute(tag, "val").and_then(|id| self.styles.get(&id).copied());
@@ -107,10 +101,6 @@ impl Body {
     }
 
     fn end(&mut self, name: &str) {
-        if self.skipping > 0 {
-            self.skipping -= 1;
-            return;
-        }
         match name {
             "t" => self.in_text = false,
             "p" => self.end_paragraph(),

@@ -34,8 +34,6 @@ pub(super) struct Content {
     parents: HashMap<String, String>,
     /// Inside an element in which text stands.
     reading: bool,
-    /// Depth inside something whose text is not to be read.
-    skipping: usize,
     /// Paragraphs, one inside another: a note or a frame stands in a paragraph and has its own.
     open: Vec<Paragraph>,
     /// Those that ended inside another, to be read behind it.
@@ -81,7 +79,6 @@ impl Content {
             format,
             parents: HashMap::new(),
             reading: false,
-            skipping: 0,
             open: Vec::new(),
             inner: Vec::new(),
             is_item: false,
@@ -96,7 +93,8 @@ impl Content {
 
     /// Reads what stands inside the elements of these names. A document that breaks off still has what stands before.
     pub(super) fn read(&mut self, events: &mut Events<'_>, within: &[&str]) -> Result<(), Refusal> {
-        let outcome = events.each(|event| match event {
+        let is_skipped = |tag: &BytesStart<'_>| SKIPPED.contains(&tag.name().as_ref());
+        let outcome = events.each_shown(is_skipped, |event| match event {
             Event::Start(tag) | Event::Empty(tag) if !self.reading => {
                 self.reading = matches!(event, Event::Start(_)) && within.contains(&tag.local_name().as_ref());
                 self.learn_style(tag);
@@ -146,10 +144,6 @@ impl Content {
     fn start(&mut self, tag: &BytesStart<'_>) {
         let name = tag.name();
         let name = name.as_ref();
-        if self.skipping > 0 || SKIPPED.contains(&name) {
-            self.skipping += 1;
-            return;
-        }
         match name {
             "text:p" | "text:h" => {
                 let rank = self.rank(name, tag);
@@ -167,9 +161,6 @@ impl Content {
     }
 
     fn empty(&mut self, tag: &BytesStart<'_>) {
-        if self.skipping > 0 {
-            return;
-        }
         match tag.name().as_ref() {
             "text:tab" => self.character('\t'),
             "text:line-break" => self.character('\n'),
@@ -191,10 +182,6 @@ impl Content {
     }
 
     fn end(&mut self, name: &str) {
-        if self.skipping > 0 {
-            self.skipping -= 1;
-            return;
-        }
         match name {
             "text:p" | "text:h" => self.end_paragraph(),
             "text:list-item" => self.is_item = false,
@@ -209,7 +196,6 @@ impl Content {
     }
 
     fn end_all(&mut self) {
-        self.skipping = 0;
         while !self.open.is_empty() {
             self.end_paragraph();
         }
@@ -238,7 +224,7 @@ impl Content {
 
     /// Text, its white space collapsed (ODF 1.3 part 3, §6.1.2).
     fn text(&mut self, text: &str) {
-        let (true, Some(paragraph)) = (self.skipping == 0, self.open.last_mut()) else { return };
+        let Some(paragraph) = self.open.last_mut() else { return };
         for piece in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
             let word = piece.trim_ascii_end();
             paragraph.text.push_str(word);

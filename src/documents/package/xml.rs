@@ -39,6 +39,21 @@ impl<'a> Events<'a> {
             }
         }
     }
+
+    /// Hands every event over but those of elements that `is_hidden`, with all that is in them.
+    pub(in crate::documents) fn each_shown(
+        &mut self,
+        is_hidden: impl Fn(&BytesStart<'_>) -> bool,
+        mut take: impl FnMut(&Event<'_>),
+    ) -> Result<(), Refusal> {
+        let mut depth = 0usize;
+        self.each(|event| match event {
+            Event::Start(tag) if depth > 0 || is_hidden(tag) => depth += 1,
+            Event::End(_) if depth > 0 => depth -= 1,
+            event if depth == 0 => take(event),
+            _ => {}
+        })
+    }
 }
 
 /// An attribute by its name without prefix.

@@ -19,8 +19,6 @@ pub(super) struct Shapes {
     in_text: bool,
     /// Inside the numbers that a chart draws.
     in_numbers: bool,
-    /// Depth inside something whose text is not to be read.
-    skipping: usize,
     /// Depth of tables; a cell of one gathers its paragraphs.
     tables: usize,
     cell: String,
@@ -39,9 +37,14 @@ enum Placeholder {
     Other,
 }
 
+/// The other form of what `Choice` says already.
+fn is_fallback(tag: &BytesStart<'_>) -> bool {
+    tag.local_name().as_ref() == "Fallback"
+}
+
 impl Shapes {
     pub(super) fn read(&mut self, events: &mut Events<'_>) -> Result<(), Refusal> {
-        let outcome = events.each(|event| match event {
+        let outcome = events.each_shown(is_fallback, |event| match event {
             Event::Start(tag) => self.start(tag),
             Event::Empty(tag) => self.empty(tag),
             Event::End(tag) => self.end(tag.local_name().as_ref()),
@@ -62,11 +65,6 @@ impl Shapes {
 
     fn start(&mut self, tag: &BytesStart<'_>) {
         let name = tag.local_name();
-        // The other form of what `Choice` says already.
-        if self.skipping > 0 || name.as_ref() == "Fallback" {
-            self.skipping += 1;
-            return;
-        }
         match name.as_ref() {
             "sp" => self.place = Placeholder::Other,
             "p" => self.end_paragraph(),
@@ -81,9 +79,6 @@ impl Shapes {
     }
 
     fn empty(&mut self, tag: &BytesStart<'_>) {
-        if self.skipping > 0 {
-            return;
-        }
         match tag.local_name().as_ref() {
             "ph" => {
                 self.place = match attribute(tag, "type").as_deref() {
@@ -99,10 +94,6 @@ impl Shapes {
     }
 
     fn end(&mut self, name: &str) {
-        if self.skipping > 0 {
-            self.skipping -= 1;
-            return;
-        }
         match name {
             "t" => self.in_text = false,
             "v" => self.end_label(),
