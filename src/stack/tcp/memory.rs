@@ -28,7 +28,7 @@ impl Memory {
             return;
         }
         let wanted = bytes.next_power_of_two().clamp(RING_LEAST_BYTES, most.max(RING_LEAST_BYTES));
-        if self.0.grow(charged(wanted) - charged(ring.capacity())) {
+        if self.0.grow(charged(wanted).saturating_sub(charged(ring.capacity()))) {
             ring.grow(wanted);
         } else if ring.capacity() == 0 {
             ring.grow(RING_LEAST_BYTES);

@@ -224,7 +224,9 @@ impl Receiver {
         let is_fast = rtt.is_some_and(|rtt| now.duration_since(since) <= 2 * rtt);
         let is_read = self.ring.len() < self.limit / 2;
         if is_fast && is_read && memory.is_ample() {
-            self.limit = (2 * self.limit).min(RECEIVE_WINDOW_MOST_BYTES).min(65_535 << self.scale);
+            let most = RECEIVE_WINDOW_MOST_BYTES.min(65_535 << self.scale);
+            // Never less: what was offered holds.
+            self.limit = self.limit.max((2 * self.limit).min(most));
         }
     }
 
