@@ -65,7 +65,7 @@ fn attempt_as(user: Option<u32>, attempt: &str, with: &str) -> Output {
 
 /// The confined process itself; without its variable, nothing.
 #[test]
-#[ignore = "started by the others"]
+#[ignore = "it is the confined process: every other test here runs it, as a process of its own"]
 fn inside() {
     let (Ok(attempt), Ok(with)) = (std::env::var(ATTEMPT), std::env::var(WITH)) else { return };
     let bounds = Bounds { memory_bytes: 512 << 20, cpu_secs: 2 };
