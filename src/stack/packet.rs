@@ -64,6 +64,24 @@ pub(super) fn segment_bytes(tuple: &Tuple, mtu: usize) -> usize {
     mtu - header_bytes - TCP_HEADER_BYTES
 }
 
+/// A header that says nothing but its numbers; its ports are set where it is written.
+pub(super) fn header(seq_number: TcpSeqNumber, ack_number: Option<TcpSeqNumber>) -> TcpRepr<'static> {
+    TcpRepr {
+        src_port: 0,
+        dst_port: 0,
+        control: TcpControl::None,
+        seq_number,
+        ack_number,
+        window_len: 0,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    }
+}
+
 /// Writes the packet of a segment with `length` bytes, which `fill` puts in; how long it is.
 pub(super) fn write_segment(
     tuple: Tuple,
@@ -96,20 +114,7 @@ pub(super) fn write_reset(tuple: Tuple, segment: &TcpRepr<'_>, out: &mut [u8]) -
         Some(ack) => (ack, None),
         None => (TcpSeqNumber(0), Some(segment.seq_number + segment.segment_len())),
     };
-    let reset = TcpRepr {
-        src_port: 0,
-        dst_port: 0,
-        control: TcpControl::Rst,
-        seq_number,
-        ack_number,
-        window_len: 0,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload: &[],
-    };
+    let reset = TcpRepr { control: TcpControl::Rst, ..header(seq_number, ack_number) };
     write_segment(tuple, &reset, 0, |_| {}, out)
 }
 
@@ -158,18 +163,10 @@ mod tests {
         let (host, to): (IpAddr, IpAddr) = (host.parse().expect("an address"), to.parse().expect("an address"));
         let (here, there) = (SocketAddr::new(to, 80), SocketAddr::new(host, 1000));
         let header = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
             control: TcpControl::Psh,
-            seq_number: TcpSeqNumber(7),
-            ack_number: Some(TcpSeqNumber(-7)),
             window_len: 9,
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
             sack_ranges: [Some((1, 2)), None, None],
-            timestamp: None,
-            payload: &[],
+            ..header(TcpSeqNumber(7), Some(TcpSeqNumber(-7)))
         };
         let mut packet = vec![0xff; 100];
         let theirs = Tuple { local: there, remote: here };

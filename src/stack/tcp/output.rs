@@ -6,6 +6,7 @@ use smoltcp::wire::{TcpControl, TcpRepr};
 
 use super::send::Piece;
 use super::{Phase, SCALE, Seq, Tcb};
+use crate::stack::packet::header;
 
 /// First wait for the answer to a SYN (RFC 6298 §2.1).
 const SYN_WAIT: Duration = Duration::from_secs(1);
@@ -96,20 +97,8 @@ impl Tcb {
     /// A bare acknowledgement. With it, nothing is owed any more.
     fn header(&mut self, start: Seq) -> Outgoing {
         self.receive.acknowledged();
-        let header = TcpRepr {
-            src_port: 0,
-            dst_port: 0,
-            control: TcpControl::None,
-            seq_number: start.into(),
-            ack_number: Some(self.receive.next().into()),
-            window_len: self.receive.advertise(true),
-            window_scale: None,
-            max_seg_size: None,
-            sack_permitted: false,
-            sack_ranges: [None; 3],
-            timestamp: None,
-            payload: &[],
-        };
+        let numbers = header(start.into(), Some(self.receive.next().into()));
+        let header = TcpRepr { window_len: self.receive.advertise(true), ..numbers };
         Outgoing { header, length: 0, start }
     }
 

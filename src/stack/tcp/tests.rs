@@ -6,6 +6,7 @@ use smoltcp::wire::{TcpControl, TcpSeqNumber};
 
 use super::*;
 use crate::stack::budget::Budget;
+use crate::stack::packet::header;
 
 const THEIRS: i32 = 7000;
 const OURS: u32 = 1000;
@@ -17,20 +18,8 @@ struct End {
 }
 
 fn segment(control: TcpControl, seq: i32, ack: Option<u32>, payload: &[u8]) -> TcpRepr<'_> {
-    TcpRepr {
-        src_port: 1,
-        dst_port: 80,
-        control,
-        seq_number: TcpSeqNumber(seq),
-        ack_number: ack.map(|ack| TcpSeqNumber(ack as i32)),
-        window_len: u16::MAX,
-        window_scale: None,
-        max_seg_size: None,
-        sack_permitted: false,
-        sack_ranges: [None; 3],
-        timestamp: None,
-        payload,
-    }
+    let numbers = header(TcpSeqNumber(seq), ack.map(|ack| TcpSeqNumber(ack as i32)));
+    TcpRepr { control, window_len: u16::MAX, payload, ..numbers }
 }
 
 /// An established connection, and the numbers that come next: theirs 7001, ours 1001.
