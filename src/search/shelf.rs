@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tantivy::directory::MmapDirectory;
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy};
+use tantivy::{Directory, Index, IndexReader, IndexSettings, ReloadPolicy};
 
 use super::catalogue::Catalogue;
 use super::error::{Fault, LibraryError};
@@ -35,6 +35,8 @@ pub(super) struct Shelf {
     pub(super) dir: PathBuf,
     pub(super) fields: Fields,
     pub(super) index: Index,
+    /// The index's folder, for the files that are ours and not tantivy's.
+    directory: MmapDirectory,
     reader: Reader,
     newest: ArcSwap<Snapshot>,
     writing: AtomicBool,
@@ -73,19 +75,20 @@ impl Shelf {
         std::fs::create_dir_all(dir).map_err(io)?;
         let begun = dir.join("meta.json").try_exists().map_err(io)?;
         let (schema, fields) = schema();
+        let directory = MmapDirectory::open(dir).map_err(|error| Fault::of(dir, error.into()))?;
         let mut index = match begun {
             true => {
                 check_version(dir)?;
-                let index = Index::open_in_dir(dir).map_err(|error| Fault::of(dir, error))?;
+                let index = Index::open(directory.clone()).map_err(|error| Fault::of(dir, error))?;
                 if index.schema() != schema {
                     return Err(Fault::Damaged("its fields are others".to_owned()));
                 }
                 index
             }
             false => {
-                std::fs::write(dir.join(VERSION_FILE), FORMAT_VERSION.to_string()).map_err(io)?;
-                let directory = MmapDirectory::open(dir).map_err(|error| Fault::of(dir, error.into()))?;
-                Index::create(directory, schema, settings()).map_err(|error| Fault::of(dir, error))?
+                let version = FORMAT_VERSION.to_string();
+                directory.atomic_write(VERSION_FILE.as_ref(), version.as_bytes()).map_err(io)?;
+                Index::create(directory.clone(), schema, settings()).map_err(|error| Fault::of(dir, error))?
             }
         };
         index.set_tokenizers(text::tokenizers());
@@ -98,6 +101,7 @@ impl Shelf {
             root: root.to_owned(),
             dir: dir.to_owned(),
             fields,
+            directory,
             index,
             reader: Reader(reader),
             newest: ArcSwap::from_pointee(snapshot),
@@ -110,6 +114,12 @@ impl Shelf {
     /// What can be seen now.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.newest.load_full()
+    }
+
+    /// Makes the names of what was committed durable: tantivy syncs its files, and the folder before but not after it puts a commit
+    /// in the place of the one before.
+    pub(super) fn sync(&self) -> tantivy::Result<()> {
+        Ok(self.directory.sync_directory()?)
     }
 
     /// Shows what was committed, with the catalogue that belongs to it.
@@ -148,7 +158,7 @@ impl Shelf {
     pub(super) fn set_agreed(&self, at: Timestamp) {
         self.agreed.store(at.as_second(), Ordering::Relaxed);
         // A figure to show after a restart: when it cannot be kept, the age is unknown until the next walk.
-        let _ = std::fs::write(self.dir.join(AGREED_FILE), at.as_second().to_string());
+        let _ = self.directory.atomic_write(AGREED_FILE.as_ref(), at.as_second().to_string().as_bytes());
     }
 }
 

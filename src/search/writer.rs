@@ -140,6 +140,7 @@ impl Writer {
     pub fn commit(&mut self) -> Result<(), LibraryError> {
         self.undo_on_error(|writer| {
             writer.tantivy()?.commit()?;
+            writer.shelf.sync()?;
             writer.shelf.publish(Arc::clone(&writer.catalogue))
         })
     }
