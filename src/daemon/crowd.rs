@@ -5,7 +5,7 @@
 //! peers still use two cores.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{self, Future};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
@@ -69,24 +69,32 @@ impl Crowds {
 
 /// Serves until no connection is left.
 async fn serve(first: Connection, mut arriving: mpsc::UnboundedReceiver<Connection>) {
-    let mut connections = FuturesUnordered::from_iter([first]);
+    // A set that has polled as many futures as it holds wakes its task once more, lest it starve others: with one busy connection that
+    // would be every time, and another thread would be woken to take the task over. The one that never ends is never polled again.
+    let never: Connection = Box::pin(future::pending());
+    let mut connections = FuturesUnordered::from_iter([never, first]);
     loop {
         tokio::select! {
             Some(connection) = arriving.recv() => connections.push(connection),
             Some(()) = connections.next() => {}
-            else => return,
         }
-        if connections.is_empty() {
+        if connections.len() == 1 {
             // Who has come meanwhile is let in; who comes later, with a task of its own.
             arriving.close();
+            match arriving.recv().await {
+                Some(connection) => connections.push(connection),
+                None => return,
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Wake, Waker};
     use std::time::Duration;
 
     use tokio::sync::oneshot;
@@ -152,6 +160,32 @@ mod tests {
         finished.await.unwrap();
         crowds.ended().await.unwrap();
         assert_eq!(crowds.len(), 0);
+    }
+
+    #[test]
+    fn a_crowd_of_one_is_polled_as_often_as_it_is_woken() {
+        #[derive(Default)]
+        struct Wakes(AtomicUsize);
+        impl Wake for Wakes {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        let mut context = Context::from_waker(&waker);
+        let (requests, mut requested) = mpsc::channel::<()>(1);
+        let (_door, arriving) = mpsc::unbounded_channel();
+        let connection: Connection = Box::pin(async move { while requested.recv().await.is_some() {} });
+        let mut crowd = pin!(serve(connection, arriving));
+        assert!(crowd.as_mut().poll(&mut context).is_pending());
+        for round in 1..=100 {
+            requests.try_send(()).unwrap();
+            assert!(crowd.as_mut().poll(&mut context).is_pending());
+            assert_eq!(wakes.0.load(Ordering::Relaxed), round);
+        }
+        drop(requests);
+        assert!(crowd.as_mut().poll(&mut context).is_ready());
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
