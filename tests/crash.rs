@@ -5,7 +5,9 @@
 
 mod crash {
     mod cuts;
+    mod damage;
     mod disk;
+    mod full;
     mod script;
     mod tracer;
 }

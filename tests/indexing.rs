@@ -358,3 +358,42 @@ async fn a_large_file_keeps_no_other_unsearchable_and_answers_say_that_it_is_mis
     world.settle().await;
     world.until("everything is found", |world| ask(world).total == 5 && ask(world).indexing.is_none()).await;
 }
+
+/// Spoils the stored texts of an index, where opening it does not look.
+fn spoil(index: &Path) {
+    let stores = fs::read_dir(index).unwrap().map(|entry| entry.unwrap().path());
+    for store in stores.filter(|path| path.extension().is_some_and(|end| end == "store")) {
+        let mut bytes = fs::read(&store).unwrap();
+        bytes[..8].copy_from_slice(b"spoilt!!");
+        fs::write(&store, bytes).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_index_is_noticed_and_built_again_by_itself() {
+    let mut world = World::of(&[("a.txt", "russet"), ("b.txt", "quince")]).await;
+    world.indexer.stop().await;
+    let index = world.config.server.state_dir.join("index");
+    spoil(&index.join("papers"));
+    // Nobody asks: the check after the start finds it.
+    world.library = open(&world.config);
+    world.indexer = start(&world.config, &world.library, 512 << 20, in_no_time());
+    world.until("it was moved aside", |_| index.join("papers.damaged-1").exists()).await;
+    let finds = |world: &World, query: &str| {
+        let request = SearchRequest { query: query.into(), limit: 9, snippet_budget: 500, ..SearchRequest::default() };
+        world.library.search(&owner_scope(), &request).is_ok_and(|answer| answer.total == 1)
+    };
+    world.until("it is found again", |world| finds(world, "russet")).await;
+    world.until("nothing is left to say", |world| world.indexer.warnings().is_empty()).await;
+    world.settle().await;
+
+    // Somebody asks, and reading it fails: it is checked at once.
+    spoil(&index.join("papers"));
+    world
+        .until("it was moved aside", |world| {
+            finds(world, "quince");
+            index.join("papers.damaged-2").exists()
+        })
+        .await;
+    world.until("it is found again", |world| finds(world, "quince")).await;
+}

@@ -10,12 +10,20 @@ use tantivy::directory::error::{LockError, OpenDirectoryError, OpenReadError, Op
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// An input or output error; the documents are unharmed and the last commit still answers.
-    #[error("the index in {path}: {source}")]
+    #[error("the index in {path}: {}", plain(source))]
     Io {
         /// What was touched.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It holds something else than what was written: it is to be checked, and built again.
+    #[error("the index in {path} is damaged: {reason}")]
+    Damaged {
+        /// The index's folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// Another process, or another writer of this one, has the index open for writing.
     #[error("the index in {path} is being written by another process")]
@@ -52,25 +60,60 @@ impl LibraryError {
         LibraryError::Io { path: path.to_owned(), source }
     }
 
+    pub(super) fn damaged(dir: &Path, reason: impl Into<String>) -> LibraryError {
+        LibraryError::Damaged { path: dir.to_owned(), reason: reason.into() }
+    }
+
     /// What tantivy said of the index in this folder.
     pub(super) fn of(dir: &Path, error: TantivyError) -> LibraryError {
         match (io_error(&error), error) {
+            (Some(source), _) if is_damage(&source) => LibraryError::damaged(dir, source.to_string()),
             (Some(source), _) => LibraryError::io(dir, source),
             (None, TantivyError::LockFailure(LockError::LockBusy, _)) => LibraryError::Busy { path: dir.to_owned() },
+            (None, error @ (TantivyError::DataCorruption(_) | TantivyError::OpenReadError(_))) => {
+                LibraryError::damaged(dir, error.to_string())
+            }
             (None, error) => LibraryError::Index(error.to_string()),
         }
+    }
+
+    /// Whether the index itself may be what is wrong.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, LibraryError::Damaged { .. })
+    }
+}
+
+/// What the machine is short of, and what helps.
+fn plain(source: &io::Error) -> String {
+    use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let advice = match source.kind() {
+        StorageFull => "the disk is full: make room on it",
+        QuotaExceeded => "this user's share of the disk is used up: make room",
+        ReadOnlyFilesystem => {
+            "the disk is read-only: mount it for writing (a disk with errors is often made read-only by the system)"
+        }
+        PermissionDenied => "permission denied: it has to belong to the user that adit runs as",
+        _ => return source.to_string(),
+    };
+    advice.to_owned()
+}
+
+/// A missing file, one that ends too early, and what a decoder rather than the system complained of are damage; a full disk, a
+/// permission, a lock are not.
+fn is_damage(source: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, NotFound, Other, UnexpectedEof};
+    match source.kind() {
+        NotFound | UnexpectedEof | InvalidData => true,
+        InvalidInput | Other => source.raw_os_error().is_none(),
+        _ => false,
     }
 }
 
 impl Fault {
-    /// Whether an error at opening speaks of the index's contents or of the machine. A missing file and one that ends too early
-    /// are damage; a full disk, a permission, a lock are not.
+    /// Whether an error at opening speaks of the index's contents or of the machine.
     pub(super) fn of(dir: &Path, error: TantivyError) -> Fault {
-        use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
         match io_error(&error) {
-            Some(source) if !matches!(source.kind(), NotFound | UnexpectedEof | InvalidData) => {
-                Fault::Other(LibraryError::io(dir, source))
-            }
+            Some(source) if !is_damage(&source) => Fault::Other(LibraryError::io(dir, source)),
             Some(source) => Fault::Damaged(source.to_string()),
             None if matches!(error, TantivyError::LockFailure(..) | TantivyError::SystemError(_)) => {
                 Fault::Other(LibraryError::of(dir, error))

@@ -3,15 +3,18 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::browse;
 use super::catalogue::Entry;
 use super::error::LibraryError;
 use super::id::Wanted;
 use super::read;
-use super::shelf::Shelf;
+use super::shelf::{Shelf, guarded};
 use super::stored;
 use super::types::{
     Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Indexing, Listing, ReadRequest, Reading,
@@ -26,9 +29,21 @@ use crate::name::CollectionName;
 /// All collections, to be searched by many threads at once.
 #[derive(Debug)]
 pub struct Library {
-    shelves: Vec<Arc<Shelf>>,
+    shelves: Vec<ArcSwap<Shelf>>,
+    index_dir: PathBuf,
     memory: usize,
     threads: usize,
+    alarm: Alarm,
+}
+
+/// Whom to tell that a collection's index may be damaged.
+#[derive(Default)]
+struct Alarm(Mutex<Option<Box<dyn Fn(&CollectionName) + Send + Sync>>>);
+
+impl std::fmt::Debug for Alarm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Alarm")
+    }
 }
 
 /// A collection to open: its name and root folder.
@@ -57,59 +72,97 @@ impl Library {
     /// Opens or makes the index of every collection. A damaged one, or one of another version, is moved aside and begun anew; a lock,
     /// permission or disk error is returned.
     pub fn open(config: LibraryConfig) -> Result<Library, LibraryError> {
-        let open = |Collection { name, root }| Shelf::open(name, root, &config.index_dir).map(Arc::new);
-        let shelves = config.collections.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Library { shelves, memory: config.memory, threads: config.threads })
+        let LibraryConfig { index_dir, collections, memory, threads } = config;
+        let open = |Collection { name, root }| Shelf::open(name, root, &index_dir).map(ArcSwap::from_pointee);
+        let shelves = collections.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Library { shelves, index_dir, memory, threads, alarm: Alarm::default() })
+    }
+
+    /// Whom to tell that a collection's index may be damaged, as reading it found: the last to ask.
+    pub fn on_damage(&self, tell: impl Fn(&CollectionName) + Send + Sync + 'static) {
+        *self.alarm.0.lock() = Some(Box::new(tell));
+    }
+
+    /// Compares every byte of a collection's last commit with its checksums: what is wrong, if anything is. Takes as long as the disk
+    /// takes to read it, twice; `stop` ends it early.
+    pub fn check(&self, collection: &CollectionName, stop: &AtomicBool) -> Result<Option<String>, LibraryError> {
+        self.shelf(collection)?.check(stop)
+    }
+
+    /// Moves a damaged index aside and begins another; what is under way still reads the old one. Nobody may be writing it.
+    pub fn begin_anew(&self, collection: &CollectionName, reason: &str) -> Result<(), LibraryError> {
+        let slot = self.slot(collection)?;
+        let old = slot.load_full();
+        if !old.begin_writing() {
+            return Err(LibraryError::Busy { path: old.dir.clone() });
+        }
+        let new = Shelf::begin_anew(old.name.clone(), old.root.clone(), &self.index_dir, reason);
+        old.end_writing();
+        slot.store(Arc::new(new?));
+        Ok(())
+    }
+
+    /// Why a collection's index was begun anew, until its folder has been read into it.
+    pub fn begun_anew(&self, collection: &CollectionName) -> Option<String> {
+        self.shelf(collection).ok()?.begun_anew()
     }
 
     /// Best passages for a question.
     pub fn search(&self, scope: &Scope, request: &SearchRequest) -> Result<Answer, LibraryError> {
-        super::ask::ask(&self.view(scope), request)
+        self.answer(scope, |view| super::ask::ask(view, request))
     }
 
     /// Part of a document's text.
     pub fn read(&self, scope: &Scope, request: &ReadRequest) -> Result<Reading, LibraryError> {
-        let view = self.view(scope);
-        let (part, entry, passage) = find(&view, &request.id)?;
-        read::read(part, entry, passage, request)
+        self.answer(scope, |view| {
+            let (part, entry, passage) = find(view, &request.id)?;
+            read::read(part, entry, passage, request)
+        })
     }
 
     /// Documents by name: part of it, a glob, or with typos; best first.
     pub fn find_document(&self, scope: &Scope, query: &str, limit: usize) -> Result<Vec<Document>, LibraryError> {
-        let view = self.view(scope);
-        browse::find(&view, query, limit)?.into_iter().map(|(part, entry)| document(part, entry)).collect()
+        self.answer(scope, |view| {
+            browse::find(view, query, limit)?.into_iter().map(|(part, entry)| document(part, entry)).collect()
+        })
     }
 
     /// Collections (`path` empty), or what is below a folder.
     pub fn list(&self, scope: &Scope, path: &str, offset: usize, limit: usize) -> Result<Listing, LibraryError> {
-        let view = self.view(scope);
-        let (mut listing, files) = browse::list(&view, path, offset, limit)?;
-        listing.documents = files.into_iter().map(|(part, entry)| document(part, entry)).collect::<Result<_, _>>()?;
-        Ok(listing)
+        self.answer(scope, |view| {
+            let (mut listing, files) = browse::list(view, path, offset, limit)?;
+            listing.documents =
+                files.into_iter().map(|(part, entry)| document(part, entry)).collect::<Result<_, _>>()?;
+            Ok(listing)
+        })
     }
 
     /// What is known of a document: by id, or by `collection/path`.
     pub fn info(&self, scope: &Scope, id_or_path: &str) -> Result<DocumentInfo, LibraryError> {
-        let view = self.view(scope);
-        let (part, entry, _) = find(&view, id_or_path)?;
-        let mut detail = stored::detail(&part.shelf, &part.snapshot, entry.slot).map_err(|error| part.error(error))?;
-        let outline = std::mem::take(&mut detail.outline);
-        Ok(DocumentInfo { document: read::document(part, entry, detail), outline })
+        self.answer(scope, |view| {
+            let (part, entry, _) = find(view, id_or_path)?;
+            let detail = stored::detail(&part.shelf, &part.snapshot, entry.slot);
+            let mut detail = detail.map_err(|error| part.error(error))?;
+            let outline = std::mem::take(&mut detail.outline);
+            Ok(DocumentInfo { document: read::document(part, entry, detail), outline })
+        })
     }
 
     /// The file itself, opened beneath its root without following links.
     pub fn original(&self, scope: &Scope, id: &str) -> Result<(File, Document), LibraryError> {
-        let view = self.view(scope);
-        let (part, entry, _) = find(&view, id)?;
-        // Why it cannot be opened is the owner's to know (`why`, `index failures`), not the caller's.
-        let file = open_beneath(&part.shelf.root, &entry.path).map_err(|_| LibraryError::NotFound)?;
-        Ok((file, document(part, entry)?))
+        self.answer(scope, |view| {
+            let (part, entry, _) = find(view, id)?;
+            // Why it cannot be opened is the owner's to know (`why`, `index failures`), not the caller's.
+            let file = open_beneath(&part.shelf.root, &entry.path).map_err(|_| LibraryError::NotFound)?;
+            Ok((file, document(part, entry)?))
+        })
     }
 
     /// The most recently modified documents in scope.
     pub fn recent(&self, scope: &Scope, limit: usize) -> Result<Vec<Document>, LibraryError> {
-        let view = self.view(scope);
-        browse::recent(&view, limit).into_iter().map(|(part, entry)| document(part, entry)).collect()
+        self.answer(scope, |view| {
+            browse::recent(view, limit).into_iter().map(|(part, entry)| document(part, entry)).collect()
+        })
     }
 
     /// Figures per collection in scope.
@@ -137,22 +190,23 @@ impl Library {
         collection: &CollectionName,
         path: &str,
     ) -> Result<Option<FileRecord>, LibraryError> {
-        let view = self.view(scope);
-        let part = view.parts.iter().find(|part| part.shelf.name == *collection).ok_or(LibraryError::NotFound)?;
-        let Some(entry) = part.snapshot.catalogue.at_path(path).filter(|entry| part.sees(entry.slot)) else {
-            return Ok(None);
-        };
-        let detail = stored::detail(&part.shelf, &part.snapshot, entry.slot).map_err(|error| part.error(error))?;
-        Ok(Some(FileRecord {
-            stamp: entry.stamp,
-            failure: entry.failure.as_deref().map(str::to_owned),
-            format: entry.format,
-            passages: entry.passages.into(),
-            truncated: entry.truncated,
-            pages: detail.pages,
-            empty_pages: detail.empty_pages,
-            read: detail.read,
-        }))
+        self.answer(scope, |view| {
+            let part = view.parts.iter().find(|part| part.shelf.name == *collection).ok_or(LibraryError::NotFound)?;
+            let Some(entry) = part.snapshot.catalogue.at_path(path).filter(|entry| part.sees(entry.slot)) else {
+                return Ok(None);
+            };
+            let detail = stored::detail(&part.shelf, &part.snapshot, entry.slot).map_err(|error| part.error(error))?;
+            Ok(Some(FileRecord {
+                stamp: entry.stamp,
+                failure: entry.failure.as_deref().map(str::to_owned),
+                format: entry.format,
+                passages: entry.passages.into(),
+                truncated: entry.truncated,
+                pages: detail.pages,
+                empty_pages: detail.empty_pages,
+                read: detail.read,
+            }))
+        })
     }
 
     /// Searchable documents and unreadable files below a folder of a collection (empty: all of it).
@@ -171,19 +225,51 @@ impl Library {
 
     /// The writer of a collection: one at a time.
     pub fn writer(&self, collection: &CollectionName) -> Result<Writer, LibraryError> {
-        let shelf = self.shelves.iter().find(|shelf| shelf.name == *collection).ok_or(LibraryError::NotFound)?;
-        Writer::new(Arc::clone(shelf), self.memory, self.threads)
+        Writer::new(self.shelf(collection)?, self.memory, self.threads)
     }
 
     /// Notes how far the reading of a collection has come, so that answers say so; none when nothing is left to read.
     pub fn set_indexing(&self, collection: &CollectionName, indexing: Option<Indexing>) {
-        if let Some(shelf) = self.shelves.iter().find(|shelf| shelf.name == *collection) {
+        if let Ok(shelf) = self.shelf(collection) {
             shelf.set_indexing(indexing);
         }
     }
 
+    /// Answers from what a scope sees now. Where that shows an index to be damaged, or ends in a panic as damage may, it is told.
+    fn answer<T>(&self, scope: &Scope, verb: impl FnOnce(&View) -> Result<T, LibraryError>) -> Result<T, LibraryError> {
+        let view = self.view(scope);
+        let answered = guarded(|| Ok(verb(&view)));
+        let suspects = || view.parts.iter().map(|part| &part.shelf);
+        match answered {
+            Ok(Err(LibraryError::Damaged { path, reason })) => {
+                suspects().filter(|shelf| shelf.dir == path).for_each(|shelf| self.suspect(shelf, &reason));
+                Err(LibraryError::Damaged { path, reason })
+            }
+            Ok(answer) => answer,
+            Err(error) => {
+                suspects().for_each(|shelf| self.suspect(shelf, &error.to_string()));
+                Err(LibraryError::Index(error.to_string()))
+            }
+        }
+    }
+
+    fn suspect(&self, shelf: &Shelf, reason: &str) {
+        tracing::error!(collection = %shelf.name, reason, "reading the index failed: it may be damaged");
+        if let Some(tell) = &*self.alarm.0.lock() {
+            tell(&shelf.name);
+        }
+    }
+
+    fn slot(&self, collection: &CollectionName) -> Result<&ArcSwap<Shelf>, LibraryError> {
+        self.shelves.iter().find(|shelf| shelf.load().name == *collection).ok_or(LibraryError::NotFound)
+    }
+
+    fn shelf(&self, collection: &CollectionName) -> Result<Arc<Shelf>, LibraryError> {
+        Ok(self.slot(collection)?.load_full())
+    }
+
     fn view(&self, scope: &Scope) -> View {
-        View::new(self.shelves.iter(), scope)
+        View::new(self.shelves.iter().map(ArcSwap::load_full), scope)
     }
 }
 

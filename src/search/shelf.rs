@@ -1,21 +1,24 @@
 //! One collection's index: opened or begun, moved aside when it is of no use, and seen through snapshots.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tantivy::directory::MmapDirectory;
+use tantivy::index::SegmentComponent;
 use tantivy::store::{Compressor, ZstdCompressor};
-use tantivy::{Directory, Index, IndexReader, IndexSettings, ReloadPolicy};
+use tantivy::{Directory, Index, IndexReader, IndexSettings, ReloadPolicy, SegmentMeta};
 
 use super::catalogue::Catalogue;
 use super::error::{Fault, LibraryError};
 use super::schema::{FORMAT_VERSION, Fields, schema};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, damaged};
 use super::text;
 use super::types::Indexing;
 use crate::limits::{STORE_BLOCK_BYTES, STORE_CACHE_BLOCKS, STORE_LEVEL};
@@ -42,6 +45,10 @@ pub(super) struct Shelf {
     writing: AtomicBool,
     agreed: AtomicI64,
     indexing: Mutex<Option<Indexing>>,
+    /// Whether the newest snapshot may be another than what is on disk, after an error.
+    is_unsure: AtomicBool,
+    /// Why it was begun anew, until its folder has been read into it.
+    begun_anew: Mutex<Option<String>>,
 }
 
 struct Reader(IndexReader);
@@ -53,21 +60,51 @@ impl std::fmt::Debug for Reader {
 }
 
 impl Shelf {
-    /// Opens a collection's index in `parent`, or begins one.
+    /// Opens a collection's index in `parent`, or begins one. A damaged one, or one of another version, is moved aside.
     pub(super) fn open(name: CollectionName, root: PathBuf, parent: &Path) -> Result<Shelf, LibraryError> {
-        let dir = parent.join(name.as_str());
-        match Shelf::try_open(&name, &root, &dir) {
-            Ok(shelf) => return Ok(shelf),
-            Err(Fault::Other(error)) => return Err(error),
-            Err(Fault::Damaged(reason)) => {
-                let aside = move_aside(parent, &name).map_err(|source| LibraryError::io(&dir, source))?;
-                tracing::warn!(collection = %name, reason, aside = %aside.display(), "index moved aside, building it again");
-            }
+        match Shelf::look(&name, &root, parent) {
+            Ok(shelf) => Ok(shelf),
+            Err(Fault::Other(error)) => Err(error),
+            Err(Fault::Damaged(reason)) => Shelf::begin_anew(name, root, parent, &reason),
         }
-        Shelf::try_open(&name, &root, &dir).map_err(|fault| match fault {
+    }
+
+    /// Moves a collection's index aside and begins another.
+    pub(super) fn begin_anew(
+        name: CollectionName,
+        root: PathBuf,
+        parent: &Path,
+        reason: &str,
+    ) -> Result<Shelf, LibraryError> {
+        let dir = parent.join(name.as_str());
+        let aside = move_aside(parent, &name).map_err(|source| LibraryError::io(&dir, source))?;
+        tracing::warn!(collection = %name, reason, aside = %aside.display(), "index moved aside, building it again");
+        let shelf = Shelf::try_open(&name, &root, &dir).map_err(|fault| match fault {
             Fault::Other(error) => error,
-            Fault::Damaged(reason) => LibraryError::Index(reason),
-        })
+            Fault::Damaged(reason) => LibraryError::damaged(&dir, reason),
+        })?;
+        *shelf.begun_anew.lock() = Some(format!(
+            "the index of {name} could not be used ({reason}): it was moved to {} and is being built again",
+            aside.display()
+        ));
+        Ok(shelf)
+    }
+
+    /// Opens an index that may be damaged in any way. If the last attempt ended with the process, its bytes are compared with their
+    /// checksums before anything is made of them.
+    fn look(name: &CollectionName, root: &Path, parent: &Path) -> Result<Shelf, Fault> {
+        let dir = parent.join(name.as_str());
+        let marker = parent.join(format!(".{name}.opening"));
+        let died = marker.try_exists().unwrap_or(false);
+        // Where the disk is full or may not be written, opening goes on without.
+        let _ = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&marker, ""));
+        let wrong = if died { check_files(&dir, &AtomicBool::new(false)).unwrap_or(None) } else { None };
+        let opened = match wrong {
+            Some(reason) => Ok(Err(Fault::Damaged(reason))),
+            None => guarded(|| Ok(Shelf::try_open(name, root, &dir))),
+        };
+        let _ = std::fs::remove_file(&marker);
+        opened.unwrap_or_else(|error| Err(Fault::of(&dir, error)))
     }
 
     fn try_open(name: &CollectionName, root: &Path, dir: &Path) -> Result<Shelf, Fault> {
@@ -108,6 +145,8 @@ impl Shelf {
             writing: AtomicBool::new(false),
             agreed: AtomicI64::new(read_agreed(dir)),
             indexing: Mutex::default(),
+            is_unsure: AtomicBool::new(false),
+            begun_anew: Mutex::default(),
         })
     }
 
@@ -127,6 +166,31 @@ impl Shelf {
         self.reader.0.reload()?;
         self.newest.store(Arc::new(Snapshot::new(self.reader.0.searcher(), catalogue)?));
         Ok(())
+    }
+
+    /// After an error what is on disk may be the last commit or the one that was under way: whoever writes next looks first.
+    pub(super) fn doubt(&self) {
+        self.is_unsure.store(true, Ordering::Release);
+    }
+
+    /// Looks at what is on disk, where that is in doubt.
+    pub(super) fn settle(&self) -> tantivy::Result<()> {
+        if self.is_unsure.load(Ordering::Acquire) {
+            self.reader.0.reload()?;
+            self.newest.store(Arc::new(Snapshot::rebuilt(&self.name, self.reader.0.searcher())?));
+            self.is_unsure.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Compares every byte of the last commit with its checksums: what is wrong, if anything is.
+    pub(super) fn check(&self, stop: &AtomicBool) -> Result<Option<String>, LibraryError> {
+        check_files(&self.dir, stop).map_err(|error| LibraryError::of(&self.dir, error))
+    }
+
+    /// Why it was begun anew, until its folder has been read into it.
+    pub(super) fn begun_anew(&self) -> Option<String> {
+        self.begun_anew.lock().clone()
     }
 
     /// Takes the right to write; false where somebody has it.
@@ -157,9 +221,54 @@ impl Shelf {
     /// Notes that folder and index agreed.
     pub(super) fn set_agreed(&self, at: Timestamp) {
         self.agreed.store(at.as_second(), Ordering::Relaxed);
+        *self.begun_anew.lock() = None;
         // A figure to show after a restart: when it cannot be kept, the age is unknown until the next walk.
         let _ = self.directory.atomic_write(AGREED_FILE.as_ref(), at.as_second().to_string().as_bytes());
     }
+}
+
+/// Runs what may meet damaged bytes: tantivy, which believes what it reads, answers some of them with a panic.
+pub(super) fn guarded<T>(work: impl FnOnce() -> tantivy::Result<T>) -> tantivy::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        Err(damaged(&format!("reading it panicked: {words}")))
+    })
+}
+
+/// Compares the files of an index's last commit with their checksums, on its own, since nothing else of it may be believed. Says what
+/// is wrong, if anything is; none too where it was stopped.
+fn check_files(dir: &Path, stop: &AtomicBool) -> tantivy::Result<Option<String>> {
+    guarded(|| {
+        let index = Index::open(MmapDirectory::open(dir)?)?;
+        for path in committed_files(&index)? {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let begun = Instant::now();
+            match index.directory().validate_checksum(&path) {
+                Ok(true) => {}
+                // Where a merge has taken its place meanwhile, what there is now was written a moment ago.
+                _ if !committed_files(&index)?.contains(&path) => continue,
+                Ok(false) => return Ok(Some(format!("{} is not what was written", path.display()))),
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+            // Searching goes first, and the disk is slow: as long as it took is left to others.
+            std::thread::sleep(begun.elapsed());
+        }
+        Ok(None)
+    })
+}
+
+/// The files that the last commit consists of, besides the one that lists its segments.
+fn committed_files(index: &Index) -> tantivy::Result<Vec<PathBuf>> {
+    use SegmentComponent::{Delete, FastFields, FieldNorms, Positions, Postings, Store, Terms};
+    let files = |segment: SegmentMeta| {
+        let all = [Postings, Positions, Terms, FieldNorms, FastFields, Store];
+        let kinds = all.into_iter().chain(segment.has_deletes().then_some(Delete));
+        kinds.map(|kind| segment.relative_path(kind)).collect::<Vec<_>>()
+    };
+    Ok(index.load_metas()?.segments.into_iter().flat_map(files).collect())
 }
 
 /// Texts are kept in blocks, compressed by zstd: two fifths of their size, where tantivy's lz4 makes three.
@@ -200,6 +309,10 @@ fn move_aside(parent: &Path, name: &CollectionName) -> io::Result<PathBuf> {
         }
     }
     let aside = parent.join(format!("{prefix}{}", last.saturating_add(1)));
-    std::fs::rename(parent.join(name.as_str()), &aside)?;
+    match std::fs::rename(parent.join(name.as_str()), &aside) {
+        // There is nothing left of it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        renamed => renamed?,
+    }
     Ok(aside)
 }

@@ -185,6 +185,6 @@ fn read_records(segment: &SegmentReader, records: &BytesColumn, entries: &mut Ve
     Ok(())
 }
 
-fn damaged(what: &str) -> TantivyError {
+pub(super) fn damaged(what: &str) -> TantivyError {
     TantivyError::DataCorruption(tantivy::error::DataCorruption::comment_only(what))
 }

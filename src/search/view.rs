@@ -32,7 +32,7 @@ pub(super) struct Part {
 
 impl View {
     /// What a scope sees of these collections now.
-    pub(super) fn new<'a>(shelves: impl Iterator<Item = &'a Arc<Shelf>>, scope: &Scope) -> View {
+    pub(super) fn new(shelves: impl Iterator<Item = Arc<Shelf>>, scope: &Scope) -> View {
         let mut view = View { parts: Vec::new(), totals: Totals::default() };
         for shelf in shelves {
             let extent = scope.extent(&shelf.name);
@@ -41,7 +41,7 @@ impl View {
             }
             let snapshot = shelf.snapshot();
             let sight = (extent == Extent::Part).then(|| snapshot.sight(&shelf.name, scope));
-            let part = Part { shelf: Arc::clone(shelf), snapshot, sight };
+            let part = Part { shelf, snapshot, sight };
             view.totals.merge(part.totals());
             view.parts.push(part);
         }

@@ -14,7 +14,7 @@ use super::error::LibraryError;
 use super::gate::{Gate, Queued};
 use super::id::DocumentId;
 use super::passages::{Detail, Maker, division};
-use super::shelf::Shelf;
+use super::shelf::{Shelf, guarded};
 use super::stored;
 use super::text::Tongue;
 use crate::documents::{Extracted, Format, Stamp};
@@ -67,7 +67,7 @@ impl Writer {
             .build();
         let catalogue = Arc::clone(&shelf.snapshot().catalogue);
         let mut writer = Writer { shelf, options, tantivy: None, gate: Arc::default(), catalogue, now: None };
-        writer.undo_on_error(|writer| writer.tantivy().map(drop))?;
+        writer.begin()?;
         Ok(writer)
     }
 
@@ -84,6 +84,7 @@ impl Writer {
 
     /// Replaces a document by what came out of it now.
     pub fn put(&mut self, path: &str, format: Format, stamp: Stamp, extracted: &Extracted) -> Result<(), LibraryError> {
+        self.begin()?;
         let mut entry = self.entry(path, stamp);
         entry.format = Some(format);
         entry.dated = self.dated(format, extracted);
@@ -97,6 +98,7 @@ impl Writer {
 
     /// Notes that a file could not be read; what was indexed of it before is gone.
     pub fn put_failure(&mut self, path: &str, stamp: Stamp, reason: &str) -> Result<(), LibraryError> {
+        self.begin()?;
         let mut entry = self.entry(path, stamp);
         entry.failure = Some(Entry::kept_reason(reason));
         self.undo_on_error(|writer| {
@@ -112,6 +114,7 @@ impl Writer {
     /// Takes a document over to a new path without extracting it again; false where its text isn't known here (then it is to be
     /// extracted, and the old path deleted).
     pub fn rename(&mut self, from: &str, to: &str, stamp: Stamp) -> Result<bool, LibraryError> {
+        self.begin()?;
         let snapshot = self.shelf.snapshot();
         let (Some(pending), Some(committed)) = (self.catalogue.at_path(from), snapshot.catalogue.at_path(from)) else {
             return Ok(false);
@@ -119,7 +122,8 @@ impl Writer {
         if pending != committed || !committed.is_searchable() || self.catalogue.at_path(to).is_some() {
             return Ok(false);
         }
-        let extracted = stored::extracted(&self.shelf, &snapshot, committed).map_err(|error| self.error(error))?;
+        let extracted = guarded(|| stored::extracted(&self.shelf, &snapshot, committed));
+        let extracted = extracted.map_err(|error| self.error(error))?;
         let Some(format) = committed.format else { return Ok(false) };
         self.put(to, format, stamp, &extracted)?;
         self.delete(from)?;
@@ -128,6 +132,7 @@ impl Writer {
 
     /// Forgets a document.
     pub fn delete(&mut self, path: &str) -> Result<(), LibraryError> {
+        self.begin()?;
         let Some(slot) = self.catalogue.at_path(path).map(|entry| entry.slot) else { return Ok(()) };
         self.undo_on_error(|writer| {
             writer.forget(slot)?;
@@ -148,8 +153,10 @@ impl Writer {
     /// Lets go of what merges have left behind: to be called now and then when nothing else is to be done, so that the text of
     /// deleted documents leaves the disk although no commit follows. Cheap where there is nothing to do.
     pub fn tidy(&mut self) -> Result<(), LibraryError> {
+        self.begin()?;
         let committed = Arc::clone(&self.shelf.snapshot().catalogue);
-        let result = self.shelf.publish(committed).and_then(|()| {
+        let result = guarded(|| {
+            self.shelf.publish(committed)?;
             self.tantivy()?.garbage_collect_files().wait()?;
             Ok(())
         });
@@ -159,6 +166,15 @@ impl Writer {
     /// Notes that the folder and the index agreed at this time (for `index_age_seconds`).
     pub fn agreed(&self, at: Timestamp) {
         self.shelf.set_agreed(at);
+    }
+
+    /// Ends it with all its threads, so that nothing writes into the index's folder any more.
+    pub fn end(mut self) {
+        if let Some(tantivy) = self.tantivy.take()
+            && let Err(error) = guarded(|| tantivy.wait_merging_threads())
+        {
+            tracing::debug!(%error, "an index writer ended badly");
+        }
     }
 
     /// The index's folder on disk.
@@ -222,6 +238,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Begins from the last commit, where nothing is under way.
+    fn begin(&mut self) -> Result<(), LibraryError> {
+        if self.tantivy.is_some() {
+            return Ok(());
+        }
+        self.undo_on_error(|writer| {
+            writer.shelf.settle()?;
+            writer.catalogue = Arc::clone(&writer.shelf.snapshot().catalogue);
+            writer.tantivy().map(drop)
+        })
+    }
+
     fn tantivy(&mut self) -> tantivy::Result<&mut IndexWriter<Queued>> {
         if self.tantivy.is_none() {
             let writer: IndexWriter<Queued> = self.shelf.index.writer_with_options(self.options.clone())?;
@@ -233,10 +261,14 @@ impl Writer {
         self.tantivy.as_mut().ok_or(TantivyError::Poisoned)
     }
 
-    /// After an error tantivy's writer may be dead, and holds what was not committed: a new one begins from the last commit.
+    /// After an error tantivy's writer may be dead, and holds what was not committed: a new one begins from the last commit. That may
+    /// be the one that failed, if it failed late.
     fn undo_on_error(&mut self, work: impl FnOnce(&mut Writer) -> tantivy::Result<()>) -> Result<(), LibraryError> {
-        work(self).map_err(|error| {
+        guarded(|| work(self)).map_err(|error| {
             self.tantivy = None;
+            self.shelf.doubt();
+            // Where even looking fails, it is looked again before anything else is written.
+            let _ = guarded(|| self.shelf.settle());
             self.catalogue = Arc::clone(&self.shelf.snapshot().catalogue);
             self.error(error)
         })

@@ -77,8 +77,94 @@ fn check(disk: &Disk, cut: usize, unsynced: Unsynced, states: &[super::script::S
     let library = open(dir.path()).unwrap_or_else(|error| panic!("cut {cut}, {unsynced:?}: {error}"));
     let state = state_of(&library);
     let of = states.iter().skip(acknowledged).position(|committed| *committed == state);
-    assert!(of.is_some(), "cut {cut}, {unsynced:?}: after commit {acknowledged} there is {state:?}");
-    let is_moved = dir.path().join("index/notes.damaged-1").exists();
-    assert!(!is_moved || acknowledged == 0, "cut {cut}, {unsynced:?}: what was committed is moved aside");
-    if is_moved { End::Rebuilt } else { End::Opened }
+    let anew = library.begun_anew(&super::script::collection());
+    assert!(of.is_some(), "cut {cut}, {unsynced:?}: after commit {acknowledged} there is {state:?}; {anew:?}");
+    if anew.is_some() { End::Rebuilt } else { End::Opened }
+}
+
+/// How many system calls fail, one in each run; `ADIT_FAULTS` says another number.
+#[cfg(target_arch = "x86_64")]
+const FAULTS: usize = 16;
+
+/// Commits of a run in which calls fail.
+const FAULT_COMMITS: usize = 6;
+
+/// The number that is acknowledged when the disk is to work again.
+const MENDED: u64 = 1_000_000;
+
+/// The process whose disk fails: after an error it finds what was committed, and goes on from there.
+#[test]
+#[ignore = "it is the process that is watched: the other tests here run it"]
+fn endures() {
+    let Ok(with) = std::env::var(CHILD) else { return };
+    let dir = Path::new(&with);
+    wait_to_be_watched();
+    let library = loop {
+        match open(dir) {
+            Ok(library) => break library,
+            Err(error) => mended(&error),
+        }
+    };
+    let (steps, states) = script(SEED, FAULT_COMMITS);
+    let (mut at, mut committed, mut errors) = (0, 0, 0);
+    'again: loop {
+        let mut writer = match library.writer(&super::script::collection()) {
+            Ok(writer) => writer,
+            Err(error) => {
+                mended(&error);
+                continue;
+            }
+        };
+        for (number, step) in steps.iter().enumerate().skip(at) {
+            if let Err(error) = take(&mut writer, *step) {
+                drop(writer);
+                errors += 1;
+                assert!(errors < 10, "it never goes on: {error}");
+                mended(&error);
+                let state = state_of(&library);
+                // A commit that failed late may be there all the same.
+                let is_late = *step == super::script::Step::Commit && state == states[committed + 1];
+                assert!(is_late || state == states[committed], "after {error}: {state:?}, not {:?}", states[committed]);
+                if is_late {
+                    (at, committed) = (number + 1, committed + 1);
+                }
+                continue 'again;
+            }
+            if *step == super::script::Step::Commit {
+                (at, committed) = (number + 1, committed + 1);
+            }
+        }
+        break;
+    }
+    assert_eq!(state_of(&library), states[FAULT_COMMITS]);
+    drop(library);
+    assert_eq!(state_of(&open(dir).unwrap()), states[FAULT_COMMITS], "and after a restart");
+}
+
+/// It failed as disks fail; from now on it works again.
+fn mended(error: &adit::search::LibraryError) {
+    eprintln!("{error}");
+    ack(MENDED);
+}
+
+/// Where the kernel can be made to do nothing.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn whichever_call_fails_search_goes_on_from_the_last_commit_and_writing_recovers() {
+    use super::tracer::Fault;
+    use nix::errno::Errno;
+
+    let run = |fault| {
+        let dir = tempfile::tempdir().unwrap();
+        record("crash::cuts::endures", dir.path(), &dir.path().display().to_string(), fault)
+    };
+    let calls = run(None).calls;
+    let faults = std::env::var("ADIT_FAULTS").map_or(FAULTS, |number| number.parse().expect("ADIT_FAULTS is a number"));
+    for number in 0..faults {
+        let error = [Errno::ENOSPC, Errno::EIO][number % 2];
+        // A disk that is full stays so for a while; one that has an error may have just the one.
+        let until_ack = (number % 4 < 2).then_some(MENDED);
+        println!("{error} from call {} of {calls} on, until {until_ack:?}", number * calls / faults);
+        run(Some(Fault { call: number * calls / faults, error, until_ack }));
+    }
 }

@@ -66,7 +66,8 @@ pub fn script(seed: u64, commits: usize) -> (Vec<Step>, Vec<State>) {
             Step::Move(from, to) => {
                 // Only what the last commit shows, and nothing that changed since, is taken over as it is.
                 let last = states.last().expect("there is the empty one");
-                let is_committed = state.get(&from).is_some_and(|version| last.get(&from) == Some(version) && *version > 0);
+                let is_committed =
+                    state.get(&from).is_some_and(|version| last.get(&from) == Some(version) && *version > 0);
                 if !is_committed || state.contains_key(&to) {
                     continue;
                 }
@@ -131,9 +132,14 @@ pub fn collection() -> CollectionName {
 
 /// Opens the library whose index is in `dir`.
 pub fn open(dir: &Path) -> Result<Library, LibraryError> {
+    open_over(dir, &dir.join("documents"))
+}
+
+/// The same over this folder of documents.
+pub fn open_over(dir: &Path, documents: &Path) -> Result<Library, LibraryError> {
     Library::open(LibraryConfig {
         index_dir: dir.join("index"),
-        collections: vec![Collection { name: collection(), root: dir.join("documents") }],
+        collections: vec![Collection { name: collection(), root: documents.to_owned() }],
         memory: 30_000_000,
         threads: 1,
     })

@@ -38,7 +38,8 @@ pub fn record(test: &str, root: &Path, with: &str, fault: Option<Fault>) -> Disk
     command.env(CHILD, with).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let root = root.canonicalize().unwrap();
-    let mut tracer = Tracer { root, disk: Disk::default(), files: HashMap::new(), under_way: HashMap::new(), fault, calls: 0 };
+    let mut tracer =
+        Tracer { root, disk: Disk::default(), files: HashMap::new(), under_way: HashMap::new(), fault, calls: 0 };
     seize(&child);
     let errors = child.stderr.take().unwrap();
     let heard = std::thread::spawn(move || std::io::read_to_string(errors).unwrap());
@@ -155,19 +156,30 @@ impl Tracer {
             libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_ftruncate => {
                 self.files.get(&descriptor)?;
             }
-            libc::SYS_close | libc::SYS_lseek => changes = false,
+            libc::SYS_close => {
+                // Now and not when it has ended: another thread may have the number again by then.
+                self.files.remove(&descriptor);
+                return None;
+            }
+            libc::SYS_lseek => changes = false,
             libc::SYS_openat => {
                 let path = self.path_at(thread, arguments[0], arguments[1])?;
                 changes = arguments[2] as i32 & libc::O_CREAT != 0;
                 call.paths = vec![path];
             }
-            libc::SYS_mkdirat | libc::SYS_unlinkat => call.paths = vec![self.path_at(thread, arguments[0], arguments[1])?],
+            libc::SYS_mkdirat | libc::SYS_unlinkat => {
+                call.paths = vec![self.path_at(thread, arguments[0], arguments[1])?]
+            }
             libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
                 let from = self.path_at(thread, arguments[0], arguments[1])?;
                 call.paths = vec![from, self.path_at(thread, arguments[2], arguments[3])?];
             }
             // Whoever learns to write in another way has to be watched in another way.
-            libc::SYS_writev | libc::SYS_pwritev | libc::SYS_fallocate | libc::SYS_copy_file_range | libc::SYS_sendfile => {
+            libc::SYS_writev
+            | libc::SYS_pwritev
+            | libc::SYS_fallocate
+            | libc::SYS_copy_file_range
+            | libc::SYS_sendfile => {
                 assert!(!self.files.contains_key(&descriptor), "nobody watches the system call {number}");
                 return None;
             }
@@ -242,7 +254,6 @@ impl Tracer {
                 Some(Open::Folder(path)) => self.disk.sync_folder(path.clone(), call.begun),
                 None => {}
             },
-            libc::SYS_close => drop(self.files.remove(&descriptor)),
             libc::SYS_openat => self.opened(thread, call, result as i32),
             libc::SYS_mkdirat => self.disk.make_folder(call.paths[0].clone()),
             libc::SYS_unlinkat => self.disk.remove(call.paths[0].clone()),

@@ -45,9 +45,26 @@ pub(super) struct Folder {
     pub(super) generation: u64,
     /// When the index is to be opened (again), and how long was waited for that.
     broken: Option<(Instant, Duration)>,
+    /// Whether the index's bytes are to be compared with their checksums, as soon as there is nothing else to do or at once.
+    pub(super) check: Check,
+    /// How often in a row writing found it damaged.
+    pub(super) damages: u32,
     /// Files that are no documents, as they looked, so that they are not opened at every walk.
     no_documents: HashMap<String, Stamp>,
     tries: HashMap<String, Tries>,
+}
+
+/// How it stands with comparing an index with its checksums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Once after the start, when everything has been read.
+    WhenIdle,
+    /// Something was found that damage would explain.
+    Now,
+    /// Somebody is at it.
+    UnderWay,
+    /// It was well.
+    Done,
 }
 
 /// How often reading a file went wrong.
@@ -76,6 +93,8 @@ impl Folder {
             trouble: None,
             generation: 0,
             broken: Some((now, Duration::ZERO)),
+            check: Check::WhenIdle,
+            damages: 0,
             no_documents: HashMap::new(),
             tries: HashMap::new(),
         };
@@ -123,11 +142,49 @@ impl Folder {
             _ => patience.trouble,
         };
         tracing::error!(collection = %self.name, %error, retry_secs = wait.as_secs(), "the index cannot be written");
-        self.trouble = Some(error.to_string());
+        if error.is_damage() {
+            self.check = Check::Now;
+            self.damages += 1;
+        }
+        self.trouble = Some(format!(
+            "nothing new of {} can be found, since its index cannot be written: {error}; what was found before still is, and it is \
+             tried again by itself",
+            self.name
+        ));
         self.broken = Some((now + wait, wait));
         self.generation += 1;
         self.queue.clear();
         self.ledger.abandon();
+    }
+
+    /// The index is damaged: it is moved aside, and everything is read into another.
+    pub(super) fn begin_anew(&mut self, reason: &str, patience: &Patience, now: Instant) {
+        self.generation += 1;
+        self.queue.clear();
+        (self.check, self.damages) = (Check::Done, 0);
+        match self.ledger.begin_anew(reason) {
+            Ok(()) => self.broken = Some((now, Duration::ZERO)),
+            Err(error) => self.break_off(&error, patience, now),
+        }
+    }
+
+    /// Whether writing found the index damaged, and found it so again.
+    pub(super) fn seems_damaged(&self) -> bool {
+        self.damages >= 2
+    }
+
+    /// Whether the index is to be checked now.
+    pub(super) fn check_due(&self) -> bool {
+        match self.check {
+            Check::Now => true,
+            Check::WhenIdle => self.has_been_walked && self.is_open() && self.queue.pending() == 0 && !self.walking,
+            Check::UnderWay | Check::Done => false,
+        }
+    }
+
+    /// What is wrong with the rule, the root or the index, for the owner.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
+        self.trouble.clone().into_iter().chain(self.ledger.begun_anew())
     }
 
     /// When the index is to be opened (again).

@@ -168,6 +168,20 @@ impl Ledger {
         self.writer.take().map_or(Ok(()), |mut writer| writer.tidy())
     }
 
+    /// Moves the index aside and begins another.
+    pub(super) fn begin_anew(&mut self, reason: &str) -> Result<(), LibraryError> {
+        if let Some(writer) = self.writer.take() {
+            writer.end();
+        }
+        self.abandon();
+        self.library.begin_anew(&self.name, reason)
+    }
+
+    /// Why the index was begun anew, until it has everything again.
+    pub(super) fn begun_anew(&self) -> Option<String> {
+        self.library.begun_anew(&self.name)
+    }
+
     /// Gives up what was not committed.
     pub(super) fn abandon(&mut self) {
         self.writer = None;

@@ -119,6 +119,13 @@ impl Indexer {
         let pool = Pool::new(pool);
         let workers = pool.clone();
         let config = config.clone();
+        let alarm = commands.downgrade();
+        library.on_damage(move |collection| {
+            // A queue that is full is that of an indexer that will soon look itself.
+            if let Some(commands) = alarm.upgrade() {
+                let _ = commands.try_send(Command::Check(collection.clone()));
+            }
+        });
         // The index is written by calls that wait for the disk: they have this thread to themselves.
         std::thread::spawn(move || {
             let task = Task::new(&runtime, &config, library, workers, patience, publisher);

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::folder::Folder;
+use super::folder::{Check, Folder};
 use super::ledger::Ledger;
 use super::mounts::{MountsFile, away};
 use super::plan::Sight;
@@ -31,6 +31,8 @@ pub(super) enum Command {
     Rescan,
     Rebuild(Option<CollectionName>),
     Reconfigure(Box<Config>),
+    /// A collection's index may be damaged.
+    Check(CollectionName),
     Stop(oneshot::Sender<()>),
 }
 
@@ -49,6 +51,8 @@ pub(super) struct Task {
     watched: Vec<bool>,
     files: JoinSet<FileRead>,
     walks: JoinSet<FolderWalked>,
+    checks: JoinSet<IndexChecked>,
+    library: Arc<Library>,
     /// Ends walks under way.
     stopping: Arc<AtomicBool>,
     progress: watch::Sender<Progress>,
@@ -71,8 +75,14 @@ struct FolderWalked {
     walk: io::Result<Walk>,
 }
 
+struct IndexChecked {
+    folder: usize,
+    found: Result<Option<String>, LibraryError>,
+}
+
 /// What the loop was woken by.
 enum News {
+    Checked(IndexChecked),
     Command(Option<Command>),
     Changes(Changes),
     Walked(FolderWalked),
@@ -109,6 +119,8 @@ impl Task {
             watcher,
             files: JoinSet::new(),
             walks: JoinSet::new(),
+            checks: JoinSet::new(),
+            library: Arc::clone(&library),
             stopping: Arc::default(),
             progress,
             round: Progress::default(),
@@ -130,6 +142,7 @@ impl Task {
                 News::Changes(changes) => self.changed(changes),
                 News::Walked(walked) => self.walked(walked),
                 News::Read(read) => self.read(read),
+                News::Checked(checked) => self.checked(checked),
                 News::Time => {}
             }
         };
@@ -168,6 +181,7 @@ impl Task {
             changes = changes => News::Changes(changes),
             Some(Ok(walked)) = self.walks.join_next() => News::Walked(walked),
             Some(Ok(read)) = self.files.join_next() => News::Read(read),
+            Some(Ok(checked)) = self.checks.join_next() => News::Checked(checked),
             () = time => News::Time,
         }
     }
@@ -187,6 +201,7 @@ impl Task {
         self.begin_reading();
         for number in 0..self.folders.len() {
             self.commit(number, now);
+            self.begin_check(number);
         }
         self.publish();
     }
@@ -372,6 +387,7 @@ impl Task {
         let mut outcome = Ok(());
         if folder.ledger.commit_due(is_idle).is_some_and(|due| due <= now) {
             outcome = folder.ledger.commit(now);
+            folder.damages = 0;
             // Where changes are told as they happen, the index agrees with the folder now as well as after a walk.
             if self.watched[number] {
                 folder.walked.get_or_insert_with(Timestamp::now);
@@ -390,9 +406,44 @@ impl Task {
         self.heed(number, outcome);
     }
 
+    /// Has an index compared with its checksums, where that is due: one at a time, since the disk is one.
+    fn begin_check(&mut self, number: usize) {
+        let folder = &mut self.folders[number];
+        if !folder.check_due() || !self.checks.is_empty() {
+            return;
+        }
+        folder.check = Check::UnderWay;
+        let (library, name, stop) = (Arc::clone(&self.library), folder.name.clone(), Arc::clone(&self.stopping));
+        self.checks.spawn_blocking_on(
+            move || IndexChecked { folder: number, found: library.check(&name, &stop) },
+            &self.runtime,
+        );
+    }
+
+    fn checked(&mut self, checked: IndexChecked) {
+        let folder = &mut self.folders[checked.folder];
+        let (reason, now) = (checked.found, Instant::now());
+        match reason {
+            // Its bytes are what was written, and still it is of no use.
+            Ok(None) if folder.seems_damaged() => folder.begin_anew("it contradicts itself", &self.patience, now),
+            Ok(None) => {
+                tracing::debug!(collection = %folder.name, "the index is what was written");
+                folder.check = Check::Done;
+            }
+            Ok(Some(reason)) => folder.begin_anew(&reason, &self.patience, now),
+            Err(error) if error.is_damage() => folder.begin_anew(&error.to_string(), &self.patience, now),
+            Err(error) => {
+                tracing::warn!(collection = %folder.name, %error, "the index cannot be checked");
+                folder.check = Check::Done;
+            }
+        }
+    }
+
     fn heed(&mut self, number: usize, outcome: Result<(), LibraryError>) {
-        if let Err(error) = outcome {
-            self.folders[number].break_off(&error, &self.patience, Instant::now());
+        let (folder, now) = (&mut self.folders[number], Instant::now());
+        match outcome {
+            Ok(()) => {}
+            Err(error) => folder.break_off(&error, &self.patience, now),
         }
     }
 
@@ -413,6 +464,10 @@ impl Task {
                         folder.configure(config, now);
                     }
                 }
+            }
+            Command::Check(which) => {
+                let folders = self.folders.iter_mut().filter(|folder| folder.name == which);
+                folders.filter(|folder| folder.check != Check::UnderWay).for_each(|folder| folder.check = Check::Now);
             }
             Command::Stop(_) => {}
         }
@@ -440,8 +495,7 @@ impl Task {
             (!watched && folder.is_open() && folder.trouble.is_none()).then_some(words)
         };
         let unwatched: Vec<String> = self.folders.iter().zip(&self.watched).filter_map(unwatched).collect();
-        self.round.warnings =
-            self.folders.iter().filter_map(|folder| folder.trouble.clone()).chain(unwatched).collect();
+        self.round.warnings = self.folders.iter().flat_map(Folder::warnings).chain(unwatched).collect();
         self.progress.send_if_modified(|published| {
             let is_news = *published != self.round;
             published.clone_from(&self.round);
