@@ -1,9 +1,9 @@
 //! All collections, to be searched by many threads at once. Every reading verb takes a [`Scope`].
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -84,9 +84,13 @@ impl Library {
     }
 
     /// Compares every byte of a collection's last commit with its checksums: what is wrong, if anything is. Takes as long as the disk
-    /// takes to read it, twice; `stop` ends it early.
-    pub fn check(&self, collection: &CollectionName, stop: &AtomicBool) -> Result<Option<String>, LibraryError> {
-        self.shelf(collection)?.check(stop)
+    /// takes to read it; asks `between` two files whether to go on.
+    pub fn check(
+        &self,
+        collection: &CollectionName,
+        between: impl FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<String>, LibraryError> {
+        self.shelf(collection)?.check(between)
     }
 
     /// Moves a damaged index aside and begins another; what is under way still reads the old one. Nobody may be writing it.

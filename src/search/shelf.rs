@@ -1,11 +1,11 @@
 //! One collection's index: opened or begun, moved aside when it is of no use, and seen through snapshots.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ impl Shelf {
         let died = marker.try_exists().unwrap_or(false);
         // Where the disk is full or may not be written, opening goes on without.
         let _ = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&marker, ""));
-        let wrong = if died { check_files(&dir, &AtomicBool::new(false)).unwrap_or(None) } else { None };
+        let wrong = if died { check_files(&dir, || ControlFlow::Continue(())).unwrap_or(None) } else { None };
         let opened = match wrong {
             Some(reason) => Ok(Err(Fault::Damaged(reason))),
             None => guarded(|| Ok(Shelf::try_open(name, root, &dir))),
@@ -184,8 +184,8 @@ impl Shelf {
     }
 
     /// Compares every byte of the last commit with its checksums: what is wrong, if anything is.
-    pub(super) fn check(&self, stop: &AtomicBool) -> Result<Option<String>, LibraryError> {
-        check_files(&self.dir, stop).map_err(|error| LibraryError::of(&self.dir, error))
+    pub(super) fn check(&self, between: impl FnMut() -> ControlFlow<()>) -> Result<Option<String>, LibraryError> {
+        check_files(&self.dir, between).map_err(|error| LibraryError::of(&self.dir, error))
     }
 
     /// Why it was begun anew, until its folder has been read into it.
@@ -237,15 +237,14 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> tantivy::Result<T>) -> tantivy::
 }
 
 /// Compares the files of an index's last commit with their checksums, on its own, since nothing else of it may be believed. Says what
-/// is wrong, if anything is; none too where it was stopped.
-fn check_files(dir: &Path, stop: &AtomicBool) -> tantivy::Result<Option<String>> {
+/// is wrong, if anything is; none too where it was ended between two files.
+fn check_files(dir: &Path, mut between: impl FnMut() -> ControlFlow<()>) -> tantivy::Result<Option<String>> {
     guarded(|| {
         let index = Index::open(MmapDirectory::open(dir)?)?;
         for path in committed_files(&index)? {
-            if stop.load(Ordering::Relaxed) {
+            if between().is_break() {
                 return Ok(None);
             }
-            let begun = Instant::now();
             match index.directory().validate_checksum(&path) {
                 Ok(true) => {}
                 // Where a merge has taken its place meanwhile, what there is now was written a moment ago.
@@ -253,8 +252,6 @@ fn check_files(dir: &Path, stop: &AtomicBool) -> tantivy::Result<Option<String>>
                 Ok(false) => return Ok(Some(format!("{} is not what was written", path.display()))),
                 Err(error) => return Ok(Some(error.to_string())),
             }
-            // Searching goes first, and the disk is slow: as long as it took is left to others.
-            std::thread::sleep(begun.elapsed());
         }
         Ok(None)
     })

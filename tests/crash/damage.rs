@@ -1,8 +1,8 @@
 //! Bytes that are not what was written: whatever they are, the index opens, answers or is begun anew, and a check tells.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use adit::access::Scope;
 use adit::search::{Library, SearchRequest};
@@ -114,7 +114,7 @@ fn whatever_becomes_of_its_bytes_an_index_opens_and_a_check_tells() {
                 continue;
             }
             ask_all(&library);
-            let found = library.check(&collection(), &AtomicBool::new(false));
+            let found = library.check(&collection(), || ControlFlow::Continue(()));
             match found {
                 Ok(None) => {
                     // Files of tantivy's own bookkeeping, and ours, may be other than they were without any harm.

@@ -1,6 +1,7 @@
 //! The indexer's task: one loop over commands, changes, finished walks, finished files and time.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -415,7 +416,16 @@ impl Task {
         folder.check = Check::UnderWay;
         let (library, name, stop) = (Arc::clone(&self.library), folder.name.clone(), Arc::clone(&self.stopping));
         self.checks.spawn_blocking_on(
-            move || IndexChecked { folder: number, found: library.check(&name, &stop) },
+            move || {
+                let mut begun = Instant::now();
+                let found = library.check(&name, || {
+                    // Searching goes first, and the disk is slow: as long as a file took is left to others.
+                    std::thread::sleep(begun.elapsed());
+                    begun = Instant::now();
+                    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                });
+                IndexChecked { folder: number, found }
+            },
             &self.runtime,
         );
     }
