@@ -297,6 +297,8 @@ pub const COMMIT_BYTES: usize = 64 << 20;
 pub const COMMIT_DOCUMENTS: usize = 5_000;
 /// How long an index writer is kept for the next change: it holds threads and memory.
 pub const WRITER_REST: std::time::Duration = std::time::Duration::from_secs(10);
+/// Files of one collection whose strikes are remembered: a folder of a thousand hostile documents has been noticed.
+pub const STRUCK_FILES: usize = 1_000;
 /// Files remembered to be no documents: a walk opens the others again.
 pub const NO_DOCUMENTS: usize = 200_000;
 /// A file that took longer to read than this rests afterwards.

@@ -397,3 +397,36 @@ async fn a_damaged_index_is_noticed_and_built_again_by_itself() {
         .await;
     world.until("it is found again", |world| finds(world, "quince")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_costs_its_worker_has_no_more_tries_for_a_restart() {
+    use adit::documents::confine::Confinement;
+    use adit::documents::frame::begin_frame;
+
+    let hour = Duration::from_secs(3600);
+    let patience = Patience { strikes: [hour, hour], ..in_no_time() };
+    let mut world = World::of(&[]).await;
+    world.indexer.stop().await;
+    world.write("a.txt", "russet");
+    // A worker that says how it is confined, and dies of its first document.
+    let (greeting, program) = (world.dir.path().join("greeting"), world.dir.path().join("worker"));
+    fs::write(&greeting, begin_frame(&Confinement { landlock_abi: 0, seccomp: true }, 0)).unwrap();
+    fs::write(&program, format!("#!/bin/sh\ncat {}\nkill -SEGV $$\n", greeting.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let pool = PoolConfig { program, workers: 1, memory: 512 << 20, timeout: Duration::from_secs(30) };
+    let strikes = world.config.server.state_dir.join("strikes-papers.json");
+    for count in 1..=2 {
+        world.indexer = Indexer::start_with(&world.config, Arc::clone(&world.library), pool.clone(), patience);
+        let noted = format!("\"count\":{count}");
+        world.until(&noted, |_| fs::read_to_string(&strikes).is_ok_and(|text| text.contains(&noted))).await;
+        assert!(world.library.failures(&owner_scope()).is_empty());
+        world.indexer.stop().await;
+    }
+    world.indexer = Indexer::start_with(&world.config, Arc::clone(&world.library), pool, patience);
+    world.until("it is given up", |world| !world.library.failures(&owner_scope()).is_empty()).await;
+    let failures = world.library.failures(&owner_scope());
+    assert!(failures[0].reason.contains("crashed a worker") && failures[0].reason.ends_with("given up after 3 tries"));
+    world.indexer.stop().await;
+    assert_eq!(world.restart(|world| world.write("a.txt", "quince")).await, 1, "it is tried again when it is another");
+    world.until_found("quince", &["a.txt"]).await;
+}

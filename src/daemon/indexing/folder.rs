@@ -13,6 +13,7 @@ use super::mounts::Mounts;
 use super::plan::Plan;
 use super::queue::{Queue, Urgency};
 use super::reading::Outcome;
+use super::strikes::Strikes;
 use crate::config::CollectionConfig;
 use crate::documents::{Dotfiles, Found, Stamp, Visibility};
 use crate::limits::{NO_DOCUMENTS, READ_SHARE, READ_SHORT};
@@ -51,8 +52,13 @@ pub(super) struct Folder {
     pub(super) damages: u32,
     /// Files that are no documents, as they looked, so that they are not opened at every walk.
     no_documents: HashMap<String, Stamp>,
-    tries: HashMap<String, Tries>,
+    /// How often each file changed while it was read.
+    changes: HashMap<String, u32>,
+    strikes: Strikes,
 }
+
+/// How often a file is tried that costs its worker, or more.
+const TRIES: usize = 3;
 
 /// How it stands with comparing an index with its checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,16 +73,14 @@ pub(super) enum Check {
     Done,
 }
 
-/// How often reading a file went wrong.
-#[derive(Debug, Clone, Copy)]
-struct Tries {
-    stamp: Stamp,
-    strikes: usize,
-    changes: u32,
-}
-
 impl Folder {
-    pub(super) fn new(config: &CollectionConfig, ledger: Ledger, mounts: Mounts, now: Instant) -> Folder {
+    pub(super) fn new(
+        config: &CollectionConfig,
+        ledger: Ledger,
+        mounts: Mounts,
+        strikes: Strikes,
+        now: Instant,
+    ) -> Folder {
         let mut folder = Folder {
             name: config.name.clone(),
             root: config.path.clone(),
@@ -96,7 +100,8 @@ impl Folder {
             check: Check::WhenIdle,
             damages: 0,
             no_documents: HashMap::new(),
-            tries: HashMap::new(),
+            changes: HashMap::new(),
+            strikes,
         };
         folder.configure(config, now);
         folder
@@ -119,7 +124,8 @@ impl Folder {
     pub(super) fn rebuild(&mut self, now: Instant) {
         self.ledger.outdate();
         self.no_documents.clear();
-        self.tries.clear();
+        self.changes.clear();
+        self.strikes.clear();
         self.mounts.clear();
         self.next_walk = now;
     }
@@ -221,9 +227,27 @@ impl Folder {
             wanted.extend(self.ledger.apply(change, now)?);
         }
         for found in wanted {
-            self.queue.want(found, urgency, now);
+            self.want(found, urgency, now)?;
         }
         Ok(())
+    }
+
+    /// Queues a file to be read. One that has cost something before is read after all others, and not too often.
+    fn want(&mut self, found: Found, urgency: Urgency, now: Instant) -> Result<(), LibraryError> {
+        match self.strikes.of(&found.path, found.stamp) {
+            Some(strike) if strike.count >= TRIES => {
+                let reason = strike.reason.clone();
+                self.give_up(&found.path, found.stamp, &reason, now)?;
+            }
+            Some(_) => self.queue.want(found, Urgency::Large, now),
+            None => self.queue.want(found, urgency, now),
+        }
+        Ok(())
+    }
+
+    /// Notes what is being read, for the case that adit itself ends by it.
+    pub(super) fn note_reading(&mut self) {
+        self.strikes.note_reading(self.queue.reading());
     }
 
     /// Takes what came of a file that took so long to read. Returns whether it failed.
@@ -238,28 +262,35 @@ impl Folder {
         self.queue.finished(path);
         match outcome {
             Outcome::Document(format, stamp, extracted) => {
-                self.ledger.put(path, format, stamp, &extracted, now)?;
-                self.tries.remove(path);
+                if let Err(error) = self.ledger.put(path, format, stamp, &extracted, now) {
+                    // What is wrong with the disk is no fault of the document.
+                    if matches!(error, LibraryError::Index(_) | LibraryError::Damaged { .. }) {
+                        self.strikes.add(path, stamp, "its text could not be indexed");
+                    }
+                    return Err(error);
+                }
+                self.settled(path);
                 if took > READ_SHORT {
                     self.queue.rest(path.to_owned(), now + (took * READ_SHARE).min(patience.longest));
                 }
             }
             Outcome::Failed(stamp, reason) => {
                 self.ledger.fail(path, stamp, &reason, now)?;
-                self.tries.remove(path);
+                self.settled(path);
                 return Ok(true);
             }
             Outcome::NoDocument(stamp) => {
                 self.ledger.delete(path, now)?;
+                self.settled(path);
                 if self.no_documents.len() < NO_DOCUMENTS {
                     self.no_documents.insert(path.to_owned(), stamp);
                 }
             }
             Outcome::Gone => self.queue.look_later(path.to_owned(), now),
             Outcome::Changed => {
-                let tries = self.tries_of(path, Stamp::NONE);
-                tries.changes = (tries.changes + 1).min(10);
-                let wait = patience.changed * 2u32.pow(tries.changes - 1);
+                let changes = self.changes.entry(path.to_owned()).or_default();
+                *changes = (*changes + 1).min(10);
+                let wait = patience.changed * 2u32.pow(*changes - 1);
                 self.queue.look_later(path.to_owned(), now + wait.min(patience.longest));
             }
             Outcome::NotNow(reason) => {
@@ -280,29 +311,26 @@ impl Folder {
         patience: &Patience,
         now: Instant,
     ) -> Result<bool, LibraryError> {
-        let tries = self.tries_of(path, stamp);
-        let wait = patience.strikes.get(tries.strikes).copied();
-        tries.strikes += 1;
-        match wait {
+        let count = self.strikes.add(path, stamp, reason);
+        match patience.strikes.get(count - 1) {
             Some(wait) => {
-                self.queue.look_later(path.to_owned(), now + wait);
+                self.queue.look_later(path.to_owned(), now + *wait);
                 Ok(false)
             }
-            None => {
-                self.tries.remove(path);
-                let reason = format!("{reason}; given up after {} tries", patience.strikes.len() + 1);
-                self.ledger.fail(path, stamp, &reason, now)?;
-                Ok(true)
-            }
+            None => self.give_up(path, stamp, reason, now).map(|()| true),
         }
     }
 
-    fn tries_of(&mut self, path: &str, stamp: Stamp) -> &mut Tries {
-        let fresh = Tries { stamp, strikes: 0, changes: 0 };
-        let tries = self.tries.entry(path.to_owned()).or_insert(fresh);
-        if stamp != Stamp::NONE && tries.stamp != stamp {
-            *tries = Tries { changes: tries.changes, ..fresh };
-        }
-        tries
+    fn give_up(&mut self, path: &str, stamp: Stamp, reason: &str, now: Instant) -> Result<(), LibraryError> {
+        let reason = format!("{reason}; given up after {TRIES} tries");
+        self.ledger.fail(path, stamp, &reason, now)?;
+        self.settled(path);
+        Ok(())
+    }
+
+    /// What is known of a file is in the index now.
+    fn settled(&mut self, path: &str) {
+        self.changes.remove(path);
+        self.strikes.forget(path);
     }
 }

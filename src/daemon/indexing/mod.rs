@@ -7,6 +7,7 @@ mod mounts;
 mod plan;
 mod queue;
 mod reading;
+mod strikes;
 mod task;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::config::write_atomically;
 use crate::documents::Walk;
 use crate::name::CollectionName;
 
@@ -50,9 +51,7 @@ impl MountsFile {
     }
 
     fn write(&self) -> io::Result<()> {
-        let temporary = self.path.with_extension("json.new");
-        std::fs::write(&temporary, serde_json::to_vec(&self.all)?)?;
-        std::fs::rename(&temporary, &self.path)
+        write_atomically(&self.path, &serde_json::to_vec(&self.all)?, 0o600)
     }
 }
 

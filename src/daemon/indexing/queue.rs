@@ -1,6 +1,6 @@
 //! Which files of a collection are to be read, and when: what was seen in, the next path out.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use crate::documents::{Found, Stamp};
@@ -25,7 +25,8 @@ pub(super) struct Queue {
     large: VecDeque<String>,
     /// As they looked when they were queued. A path in a queue that is not here has been taken back.
     wanted: HashMap<String, Stamp>,
-    reading: HashSet<String>,
+    /// What is being read, as it looked.
+    reading: HashMap<String, Stamp>,
     later: HashMap<String, Instant>,
     rests: HashMap<String, Instant>,
 }
@@ -34,7 +35,7 @@ impl Queue {
     /// Notes a file to read.
     pub(super) fn want(&mut self, found: Found, urgency: Urgency, now: Instant) {
         let Found { path, stamp } = found;
-        if self.reading.contains(&path) {
+        if self.reading.contains_key(&path) {
             // What is being read may be what it was before: it is looked at again afterwards.
             self.later.insert(path, now);
             return;
@@ -56,7 +57,7 @@ impl Queue {
             let path = path.or_else(|| bulk(&mut self.bulk, Urgency::Bulk));
             let path = path.or_else(|| bulk(&mut self.large, Urgency::Large))?;
             if let Some(stamp) = self.wanted.remove(&path) {
-                self.reading.insert(path.clone());
+                self.reading.insert(path.clone(), stamp);
                 return Some(Found { path, stamp });
             }
         }
@@ -65,6 +66,11 @@ impl Queue {
     /// A file has been read, with whatever outcome.
     pub(super) fn finished(&mut self, path: &str) {
         self.reading.remove(path);
+    }
+
+    /// What is being read, as it looked.
+    pub(super) fn reading(&self) -> &HashMap<String, Stamp> {
+        &self.reading
     }
 
     /// Files waiting to be read or being read.
@@ -104,7 +110,7 @@ impl Queue {
     /// Paths whose time has come, in order.
     pub(super) fn due(&mut self, now: Instant) -> Vec<String> {
         let reading = &self.reading;
-        let is_due = |(path, at): &(&String, &Instant)| **at <= now && !reading.contains(*path);
+        let is_due = |(path, at): &(&String, &Instant)| **at <= now && !reading.contains_key(*path);
         let mut due: Vec<String> = self.later.iter().filter(is_due).map(|(path, _)| path.clone()).collect();
         for path in &due {
             self.later.remove(path);
@@ -115,7 +121,7 @@ impl Queue {
 
     /// When the next path's time will come.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.later.iter().filter(|(path, _)| !self.reading.contains(*path)).map(|(_, at)| *at).min()
+        self.later.iter().filter(|(path, _)| !self.reading.contains_key(*path)).map(|(_, at)| *at).min()
     }
 
     /// Forgets everything. What is being read will be of no use.

@@ -17,6 +17,7 @@ use super::mounts::{MountsFile, away};
 use super::plan::Sight;
 use super::queue::Urgency;
 use super::reading::{Outcome, read};
+use super::strikes::Strikes;
 use super::{Patience, Progress};
 use crate::config::Config;
 use crate::daemon::watch::{Changes, Watcher};
@@ -101,10 +102,12 @@ impl Task {
         progress: watch::Sender<Progress>,
     ) -> Task {
         let now = Instant::now();
-        let mounts = MountsFile::open(&config.server.state_dir);
+        let state_dir = config.server.state_dir.clone();
+        let mounts = MountsFile::open(&state_dir);
         let folder = |config: &crate::config::CollectionConfig| {
             let ledger = Ledger::new(Arc::clone(&library), config.name.clone(), now);
-            Folder::new(config, ledger, mounts.of(&config.name), now)
+            let strikes = Strikes::open(&state_dir, &config.name);
+            Folder::new(config, ledger, mounts.of(&config.name), strikes, now)
         };
         let folders: Vec<Folder> = config.collections.iter().map(folder).collect();
         let watcher = Watcher::new().inspect_err(|error| tracing::warn!(%error, "folders are not watched")).ok();
@@ -151,6 +154,8 @@ impl Task {
         self.files.abort_all();
         let now = Instant::now();
         for folder in &mut self.folders {
+            folder.queue.clear();
+            folder.note_reading();
             if folder.ledger.commit_due(true).is_some()
                 && let Err(error) = folder.ledger.commit(now)
             {
@@ -200,6 +205,7 @@ impl Task {
             self.look_at(number, due, now);
         }
         self.begin_reading();
+        self.folders.iter_mut().for_each(Folder::note_reading);
         for number in 0..self.folders.len() {
             self.commit(number, now);
             self.begin_check(number);
