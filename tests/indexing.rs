@@ -430,3 +430,23 @@ async fn a_file_that_costs_its_worker_has_no_more_tries_for_a_restart() {
     assert_eq!(world.restart(|world| world.write("a.txt", "quince")).await, 1, "it is tried again when it is another");
     world.until_found("quince", &["a.txt"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_is_found_before_the_rest_is_read() {
+    let mut world = World::of(&[("old.txt", "russet")]).await;
+    world.indexer.stop().await;
+    let bulk = 600;
+    for n in 0..bulk {
+        world.write(&format!("bulk/{n}.txt"), &format!("word{n} {}", "of a long text\n".repeat(200)));
+    }
+    world.indexer = start(&world.config, &world.library, 512 << 20, in_no_time());
+    world.until("reading has begun", |world| world.indexer.progress().done > 0).await;
+    world.write("new.txt", "medlar");
+    world.write("old.txt", "quince");
+    world.until_found("medlar", &["new.txt"]).await;
+    world.until_found("quince", &["old.txt"]).await;
+    let documents = world.library.status(&owner_scope())[0].documents;
+    assert!(documents < bulk, "all {documents} were read before");
+    world.settle().await;
+    assert_eq!(world.library.status(&owner_scope())[0].documents, bulk + 2);
+}

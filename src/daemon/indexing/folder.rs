@@ -254,7 +254,7 @@ impl Folder {
     pub(super) fn take_outcome(
         &mut self,
         path: &str,
-        outcome: Outcome,
+        (outcome, urgency): (Outcome, Urgency),
         took: Duration,
         patience: &Patience,
         now: Instant,
@@ -262,7 +262,7 @@ impl Folder {
         self.queue.finished(path);
         match outcome {
             Outcome::Document(format, stamp, extracted) => {
-                if let Err(error) = self.ledger.put(path, format, stamp, &extracted, now) {
+                if let Err(error) = self.ledger.put(path, (format, stamp, &extracted), urgency, now) {
                     // What is wrong with the disk is no fault of the document.
                     if matches!(error, LibraryError::Index(_) | LibraryError::Damaged { .. }) {
                         self.strikes.add(path, stamp, "its text could not be indexed");

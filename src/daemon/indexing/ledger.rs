@@ -86,19 +86,17 @@ impl Ledger {
         Ok(None)
     }
 
-    /// Replaces a document. Before a large one, which takes its time, everything else is shown.
+    /// Replaces a document that somebody waits for, or not. Before a large one, which takes its time, everything else is shown.
     pub(super) fn put(
         &mut self,
         path: &str,
-        format: Format,
-        stamp: Stamp,
-        extracted: &Extracted,
+        (format, stamp, extracted): (Format, Stamp, &Extracted),
+        urgency: Urgency,
         now: Instant,
     ) -> Result<(), LibraryError> {
         if extracted.text.len() as u64 >= LARGE_FILE && self.uncommitted.since.is_some() {
             self.commit(now)?;
         }
-        let urgency = if self.known.contains_key(path) { Urgency::Urgent } else { Urgency::Bulk };
         self.writer(now)?.put(path, format, stamp, extracted)?;
         self.known.insert(path.to_owned(), Known { stamp, failed: false });
         self.changed(extracted.text.len(), urgency, now);
@@ -123,19 +121,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// When the next commit is due. At once when nothing else is under way, but with some space between two; in the midst of work,
-    /// sooner for what somebody waits for.
+    /// When the next commit is due. At once when somebody waits for it or nothing else is under way, but with some space between two;
+    /// after a while in the midst of work.
     pub(super) fn commit_due(&self, is_idle: bool) -> Option<Instant> {
         let since = self.uncommitted.since?;
-        let full = self.uncommitted.bytes >= COMMIT_BYTES || self.uncommitted.changes >= COMMIT_DOCUMENTS;
-        let patience = match (self.uncommitted.urgent, is_idle) {
-            _ if full => return Some(since),
-            (_, true) => return Some(self.last_commit.map_or(since, |last| since.max(last + COMMIT_SPACING))),
-            (true, false) => COMMIT_SPACING,
-            (false, false) if self.last_commit.is_none() => COMMIT_FIRST,
-            (false, false) => COMMIT_BULK,
-        };
-        Some(since + patience)
+        if self.uncommitted.bytes >= COMMIT_BYTES || self.uncommitted.changes >= COMMIT_DOCUMENTS {
+            return Some(since);
+        }
+        match self.last_commit {
+            Some(last) if self.uncommitted.urgent || is_idle => Some(since.max(last + COMMIT_SPACING)),
+            None if self.uncommitted.urgent || is_idle => Some(since),
+            Some(_) => Some(since + COMMIT_BULK),
+            None => Some(since + COMMIT_FIRST),
+        }
     }
 
     /// Shows everything since the last commit.

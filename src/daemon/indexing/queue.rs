@@ -49,13 +49,15 @@ impl Queue {
         }
     }
 
-    /// The next file to read: of those that are at least so urgent.
+    /// The next file to read that is as urgent as this.
     pub(super) fn next(&mut self, urgency: Urgency) -> Option<Found> {
+        let queue = match urgency {
+            Urgency::Urgent => &mut self.urgent,
+            Urgency::Bulk => &mut self.bulk,
+            Urgency::Large => &mut self.large,
+        };
         loop {
-            let bulk = |queue: &mut VecDeque<String>, of| if urgency >= of { queue.pop_front() } else { None };
-            let path = self.urgent.pop_front();
-            let path = path.or_else(|| bulk(&mut self.bulk, Urgency::Bulk));
-            let path = path.or_else(|| bulk(&mut self.large, Urgency::Large))?;
+            let path = queue.pop_front()?;
             if let Some(stamp) = self.wanted.remove(&path) {
                 self.reading.insert(path.clone(), stamp);
                 return Some(Found { path, stamp });
@@ -149,7 +151,8 @@ mod tests {
         assert_eq!(queue.next(Urgency::Urgent), None);
         queue.want(found("b"), Urgency::Urgent, now);
         assert_eq!(queue.pending(), 3);
-        let order: Vec<String> = std::iter::from_fn(|| queue.next(Urgency::Bulk)).map(|found| found.path).collect();
+        let mut next = || queue.next(Urgency::Urgent).or_else(|| queue.next(Urgency::Bulk));
+        let order: Vec<String> = std::iter::from_fn(&mut next).map(|found| found.path).collect();
         assert_eq!(order, ["b", "a", "c"]);
         assert_eq!(queue.pending(), 3);
         order.iter().for_each(|path| queue.finished(path));

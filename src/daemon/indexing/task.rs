@@ -52,6 +52,8 @@ pub(super) struct Task {
     /// Whether each folder is watched.
     watched: Vec<bool>,
     files: JoinSet<FileRead>,
+    /// How many of those are large.
+    large: usize,
     walks: JoinSet<FolderWalked>,
     checks: JoinSet<IndexChecked>,
     library: Arc<Library>,
@@ -65,6 +67,7 @@ struct FileRead {
     folder: usize,
     generation: u64,
     path: String,
+    urgency: Urgency,
     outcome: Outcome,
     took: Duration,
 }
@@ -122,6 +125,7 @@ impl Task {
             mounts,
             watcher,
             files: JoinSet::new(),
+            large: 0,
             walks: JoinSet::new(),
             checks: JoinSet::new(),
             library: Arc::clone(&library),
@@ -341,23 +345,27 @@ impl Task {
         self.heed(number, taken);
     }
 
-    /// Keeps every worker busy: first with what somebody changed a moment ago, then collection by collection; large files last.
+    /// Keeps every worker busy: first with what somebody changed a moment ago, then collection by collection; large files last, and
+    /// not with all workers, so that what is changed meanwhile finds one.
     fn begin_reading(&mut self) {
+        let large_at_once = self.pool.workers().saturating_sub(1).max(1);
         while self.files.len() < self.pool.workers() {
             let mut next = |urgency| {
                 let open = self.folders.iter_mut().enumerate().filter(|(_, folder)| folder.is_open());
-                open.filter_map(|(number, folder)| Some((number, folder.queue.next(urgency)?))).next()
+                open.filter_map(|(number, folder)| Some((urgency, number, folder.queue.next(urgency)?))).next()
             };
-            let found = [Urgency::Urgent, Urgency::Bulk, Urgency::Large].into_iter().find_map(&mut next);
-            let Some((number, found)) = found else { break };
+            let admitted = [Urgency::Urgent, Urgency::Bulk, Urgency::Large];
+            let admitted = &admitted[..if self.large < large_at_once { 3 } else { 2 }];
+            let Some((urgency, number, found)) = admitted.iter().copied().find_map(&mut next) else { break };
             let folder = &self.folders[number];
             let Some(rule) = folder.rule.clone() else { break };
             let (pool, limits, generation) = (self.pool.clone(), self.limits.clone(), folder.generation);
+            self.large += usize::from(urgency == Urgency::Large);
             self.files.spawn_on(
                 async move {
                     let path = found.path.clone();
                     let (outcome, took) = read(&pool, rule, found, &limits).await;
-                    FileRead { folder: number, generation, path, outcome, took }
+                    FileRead { folder: number, generation, path, urgency, outcome, took }
                 },
                 &self.runtime,
             );
@@ -366,6 +374,7 @@ impl Task {
 
     fn read(&mut self, read: FileRead) {
         let now = Instant::now();
+        self.large -= usize::from(read.urgency == Urgency::Large);
         let folder = &mut self.folders[read.folder];
         if folder.generation != read.generation {
             return;
@@ -374,7 +383,7 @@ impl Task {
             Outcome::Document(_, stamp, _) | Outcome::Failed(stamp, _) => stamp.size,
             _ => 0,
         };
-        match folder.take_outcome(&read.path, read.outcome, read.took, &self.patience, now) {
+        match folder.take_outcome(&read.path, (read.outcome, read.urgency), read.took, &self.patience, now) {
             Ok(failed) => {
                 self.round.done += 1;
                 folder.done += 1;
