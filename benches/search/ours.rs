@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
 
 use adit::access::{Action, Grant, Policy, Scope};
 use adit::documents::{ExtractLimits, Format, Stamp, extract};
@@ -12,7 +11,9 @@ use adit::peer::PeerId;
 use adit::search::{Collection, Library, LibraryConfig, SearchRequest};
 use anyhow::{Context, Result};
 
-use super::{QUESTIONS, anonymous_megabytes, files_of, percentiles, texts};
+use super::cost::Asked;
+use super::texts::FOLDERS;
+use super::{QUESTIONS, files_of, texts};
 
 const NAME: &str = "bench";
 /// Text between two commits, in bytes: as the daemon does.
@@ -31,12 +32,12 @@ pub fn index(files: &Path, index: &Path) -> Result<()> {
     let name: CollectionName = NAME.parse()?;
     let mut writer = library.writer(&name)?;
     let mut since_commit = 0;
-    for file in files_of(files)? {
+    for (number, file) in files_of(files)?.into_iter().enumerate() {
         let bytes = std::fs::read(&file)?;
         let path = file.strip_prefix(files)?.to_str().context("a name in UTF-8")?;
         let extracted = extract(Format::Markdown, &bytes, &ExtractLimits::default());
         let extracted = extracted.map_err(|refusal| anyhow::anyhow!("{path}: {refusal:?}"))?;
-        let stamp = Stamp { size: bytes.len() as u64, modified_ns: 0, inode: 0 };
+        let stamp = Stamp { size: bytes.len() as u64, modified_ns: date(number), inode: 0 };
         writer.put(path, Format::Markdown, stamp, &extracted)?;
         since_commit += bytes.len();
         if since_commit >= COMMIT_BYTES {
@@ -47,29 +48,39 @@ pub fn index(files: &Path, index: &Path) -> Result<()> {
     Ok(writer.commit()?)
 }
 
-/// Asks under the owner's scope, and under one that sees half of the folders.
-pub fn ask(index: &Path) -> Result<()> {
-    let library = open(index)?;
-    let idle = anonymous_megabytes().unwrap_or(f64::NAN);
-    let half: Vec<String> = (0..10).map(|folder| format!("{NAME}/folder-{folder}")).collect();
-    let policy = Policy::new(1, [(PeerId::new(1), Grant::new(&half, [Action::Search])?)]);
-    let half = policy.scope(PeerId::new(1)).context("the peer has a grant")?;
-    let (p50, p99) = times(&library, &Scope::owner())?;
-    let (p50_of_half, p99_of_half) = times(&library, &half)?;
-    println!("{idle} {p50} {p99} {p50_of_half} {p99_of_half}");
-    Ok(())
+/// A date of a file, in nanoseconds since 1970: any day of fifty-four years.
+fn date(number: usize) -> i128 {
+    (number * 7919 % 20_000) as i128 * 86_400_000_000_000
 }
 
-fn times(library: &Library, scope: &Scope) -> Result<(f64, f64)> {
-    let mut times = Vec::with_capacity(QUESTIONS);
-    for words in texts::questions(QUESTIONS) {
-        let query = words.join(" ");
-        let request = SearchRequest { query, limit: 10, snippet_budget: SNIPPETS, ..SearchRequest::default() };
-        let begin = Instant::now();
-        library.search(scope, &request)?;
-        times.push(begin.elapsed().as_secs_f64() * 1000.0);
+/// Asks as the owner, with properties of the files, and under scopes that see a part of the folders.
+pub fn ask(index: &Path) -> Result<Asked> {
+    let library = open(index)?;
+    let mut asked = Asked::new();
+    let owner = Scope::owner();
+    for (kind, scope, property) in [
+        ("words", &owner, ""),
+        ("words and `path:`", &owner, " path:folder-7"),
+        ("words and `type:`", &owner, " type:md"),
+        ("words and `after:`", &owner, " after:2000-01-01"),
+        ("words, of half the folders", &scope(FOLDERS as u32 / 2)?, ""),
+        ("words, of one folder", &scope(1)?, ""),
+    ] {
+        asked.measure(kind, &texts::questions(QUESTIONS), |words| {
+            let query = words.join(" ") + property;
+            let request = SearchRequest { query, limit: 10, snippet_budget: SNIPPETS, ..SearchRequest::default() };
+            library.search(scope, &request)?;
+            Ok(())
+        })?;
     }
-    Ok(percentiles(&mut times))
+    Ok(asked)
+}
+
+/// A scope that sees so many of the folders.
+fn scope(folders: u32) -> Result<Scope> {
+    let rules: Vec<String> = (0..folders).map(|folder| format!("{NAME}/folder-{folder}")).collect();
+    let policy = Policy::new(1, [(PeerId::new(folders), Grant::new(&rules, [Action::Search])?)]);
+    policy.scope(PeerId::new(folders)).context("the peer has a grant")
 }
 
 /// What each part of the index takes, in megabytes, the most first.

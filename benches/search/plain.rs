@@ -1,7 +1,6 @@
 //! tantivy as its examples use it: one stemmed field, stored, its own snippets, passages of the same size.
 
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
 use tantivy::collector::TopDocs;
@@ -10,7 +9,8 @@ use tantivy::schema::{Field, IndexRecordOption, STORED, STRING, Schema, TextFiel
 use tantivy::snippet::SnippetGenerator;
 use tantivy::{Index, TantivyDocument, Term, doc};
 
-use super::{QUESTIONS, anonymous_megabytes, files_of, percentiles, texts};
+use super::cost::Asked;
+use super::{QUESTIONS, files_of, texts};
 
 /// Characters of a snippet: a tenth of what ours may take together.
 const SNIPPET_CHARS: usize = 400;
@@ -43,15 +43,13 @@ pub fn index(files: &Path, index: &Path) -> Result<()> {
 }
 
 /// Asks for any of the words.
-pub fn ask(index: &Path) -> Result<()> {
+pub fn ask(index: &Path) -> Result<Asked> {
     let (_, _, text) = schema();
     let index = Index::open_in_dir(index)?;
     let searcher = index.reader()?.searcher();
-    let idle = anonymous_megabytes().unwrap_or(f64::NAN);
     let mut analyzer = index.tokenizer_for_field(text)?;
-    let mut times = Vec::with_capacity(QUESTIONS);
-    for words in texts::questions(QUESTIONS) {
-        let begin = Instant::now();
+    let mut asked = Asked::new();
+    asked.measure("words", &texts::questions(QUESTIONS), |words| {
         let mut parts: Vec<(Occur, Box<dyn Query>)> = Vec::new();
         analyzer.token_stream(&words.join(" ")).process(&mut |token| {
             let term = TermQuery::new(Term::from_field_text(text, &token.text), IndexRecordOption::WithFreqs);
@@ -64,9 +62,7 @@ pub fn ask(index: &Path) -> Result<()> {
             let document: TantivyDocument = searcher.doc(address)?;
             std::hint::black_box(snippets.snippet_from_doc(&document).to_html());
         }
-        times.push(begin.elapsed().as_secs_f64() * 1000.0);
-    }
-    let (p50, p99) = percentiles(&mut times);
-    println!("{idle} {p50} {p99} NaN NaN");
-    Ok(())
+        Ok(())
+    })?;
+    Ok(asked)
 }

@@ -10,22 +10,16 @@ const ASKED: usize = 20_000;
 const PASSAGE_WORDS: usize = 400;
 const PASSAGES_PER_FILE: usize = 3;
 const LINE_WORDS: usize = 12;
-const FOLDERS: usize = 20;
-
-/// What was written.
-pub struct Written {
-    pub files: usize,
-    pub bytes: u64,
-}
+/// Folders that the files are in.
+pub const FOLDERS: usize = 20;
 
 /// Writes files of so many passages; each has a heading.
-pub fn write(folder: &Path, passages: usize) -> Result<Written> {
+pub fn write(folder: &Path, passages: usize) -> Result<()> {
     let mut chance = Chance(20_261_122);
-    let mut written = Written { files: passages.div_ceil(PASSAGES_PER_FILE), bytes: 0 };
     for number in 0..FOLDERS {
         std::fs::create_dir_all(folder.join(format!("folder-{number}")))?;
     }
-    for number in 0..written.files {
+    for number in 0..passages.div_ceil(PASSAGES_PER_FILE) {
         let mut text = String::new();
         for section in 0..PASSAGES_PER_FILE {
             text.push_str(if section == 0 { "# " } else { "\n## " });
@@ -38,10 +32,9 @@ pub fn write(folder: &Path, passages: usize) -> Result<Written> {
                 text.push(if at % LINE_WORDS == 0 { '\n' } else { ' ' });
             }
         }
-        written.bytes += text.len() as u64;
         std::fs::write(folder.join(format!("folder-{}/document-{number}.md", number % FOLDERS)), text)?;
     }
-    Ok(written)
+    Ok(())
 }
 
 /// Questions of one to five words of all frequencies.
