@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use super::bits::Bits;
 use super::candidates::{Candidate, best, best_named};
 use super::catalogue::Entry;
 use super::condition::{beyond_candidates, each_passage, meeting};
@@ -17,7 +18,7 @@ use super::plan::{Mark, Pass, Plan};
 use super::planner::plan;
 use super::query::{Ask, Clause, Filter, Form, Node, Sign, parse};
 use super::score::rescore;
-use super::slots::SlotSet;
+use super::snapshot::Snapshot;
 use super::snippet::{Room, snippet};
 use super::stored::{self, Location};
 use super::text::{Tongue, folded};
@@ -144,7 +145,7 @@ struct Search<'a> {
     plan: Plan,
     statistics: Statistics,
     /// Per part of the view what may be found in it; none: nothing.
-    admitted: Vec<Option<SlotSet>>,
+    admitted: Vec<Option<Bits>>,
     total: u64,
     total_is_exact: bool,
     fuzzy: bool,
@@ -227,9 +228,12 @@ impl<'a> Search<'a> {
     }
 
     /// Admitted files in which a leaf that scores stands; not many more than `most`.
-    fn standing(&self, part: &Part, admitted: &SlotSet, most: u64) -> Result<SlotSet, LibraryError> {
-        let mut set = SlotSet::none(part.snapshot.catalogue.slots());
+    fn standing(&self, part: &Part, admitted: &Bits, most: u64) -> Result<Bits, LibraryError> {
+        let mut set = Bits::none(part.snapshot.catalogue.slots());
         let mut count = 0;
+        // When all that are admitted have been found, there is nothing left to look for.
+        let Some(last) = admitted.len().checked_sub(1) else { return Ok(set) };
+        let most = most.min(last);
         for leaf in self.plan.leaves.iter().filter(|leaf| leaf.scores) {
             let mut take = |slot| {
                 count += u64::from(admitted.contains(slot) && set.insert(slot));
@@ -245,6 +249,9 @@ impl<'a> Search<'a> {
     /// The results behind a place, best first.
     fn page(&'a self, after: Option<&SortKey>, wanted: usize) -> Result<Vec<Found<'a>>, LibraryError> {
         let mut page = Vec::new();
+        if self.total == 0 {
+            return Ok(page);
+        }
         for tier in after.map_or(0, |key| key.tier)..TIERS {
             let (candidates, is_last) = self.tier(tier)?;
             let behind =
@@ -295,15 +302,16 @@ impl<'a> Search<'a> {
         let parts = self.view.parts.iter().zip(&self.admitted).enumerate();
         let files = parts.filter_map(|(number, (part, admitted))| Some((number, part, admitted.as_ref()?)));
         let files = files.flat_map(|(number, part, admitted)| {
-            let files = part.entries().filter(|entry| admitted.contains(entry.slot));
-            files.map(move |entry| Candidate {
+            let Snapshot { catalogue, properties, .. } = &*part.snapshot;
+            let slots = catalogue.slots_below("").filter(|&slot| admitted.contains(slot));
+            slots.map(move |slot| Candidate {
                 score: 0.0,
                 first: 0.0,
                 part: number as u32,
-                rank: part.snapshot.rank(entry.slot),
+                rank: properties.rank(slot),
                 passage: 0,
-                slot: entry.slot,
-                shown: Shown::of(number as u32, entry.slot, entry.text),
+                slot,
+                shown: Shown::of(number as u32, slot, properties.text(slot)),
                 segment: u32::MAX,
                 doc: 0,
             })

@@ -1,5 +1,6 @@
 //! Folders looked into, and documents found by their names.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -153,8 +154,16 @@ impl Wanted {
 
 /// The files of the latest date, newest first.
 pub(super) fn recent(view: &View, limit: usize) -> Vec<Located<'_>> {
-    let files = view.parts.iter().flat_map(|part| part.entries().map(move |entry| (part, entry)));
-    let mut found: Vec<Located<'_>> = files.filter(|(_, entry)| entry.is_searchable()).collect();
+    let mut files: Vec<(i64, &Part, u32)> = Vec::new();
+    for part in &view.parts {
+        files.extend(part.searchable().iter().map(|slot| (part.snapshot.properties.date(slot), part, slot)));
+    }
+    // Few are wanted of many: those as late as the last of these are put in order, the others not.
+    let Some(last) = limit.min(files.len()).checked_sub(1) else { return Vec::new() };
+    let (_, &mut (oldest, ..), _) = files.select_nth_unstable_by_key(last, |&(date, ..)| Reverse(date));
+    let files = files.into_iter().filter(|&(date, ..)| date >= oldest);
+    let files = files.filter_map(|(_, part, slot)| Some((part, part.snapshot.catalogue.slot(slot)?)));
+    let mut found: Vec<Located<'_>> = files.collect();
     found.sort_by(|(part_a, a), (part_b, b)| {
         let newest = b.date().cmp(&a.date());
         newest.then_with(|| part_a.shelf.name.cmp(&part_b.shelf.name)).then_with(|| a.path.cmp(&b.path))

@@ -8,11 +8,11 @@ use tantivy::query::{BooleanQuery, BoostQuery, EnableScoring, Occur, PhraseQuery
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocId, Score};
 
+use super::bits::Bits;
 use super::copies::Shown;
 use super::error::LibraryError;
 use super::plan::Plan;
 use super::score::{NAME_WEIGHT, TITLE_WEIGHT};
-use super::slots::SlotSet;
 use super::view::{Statistics, View};
 use crate::limits::NAMED_CANDIDATES;
 
@@ -66,7 +66,7 @@ pub(super) fn best(
     view: &View,
     plan: &Plan,
     statistics: &Statistics,
-    admitted: &[Option<SlotSet>],
+    admitted: &[Option<Bits>],
     wanted: usize,
 ) -> Result<Vec<Candidate>, LibraryError> {
     best_of(view, &query(plan), statistics, admitted, wanted)
@@ -77,7 +77,7 @@ pub(super) fn best_named(
     view: &View,
     plan: &Plan,
     statistics: &Statistics,
-    admitted: &[Option<SlotSet>],
+    admitted: &[Option<Bits>],
 ) -> Result<Vec<Candidate>, LibraryError> {
     let leaves = plan.leaves.iter().filter(|leaf| leaf.scores);
     let term = |term: &Term| Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
@@ -89,13 +89,13 @@ fn best_of(
     view: &View,
     query: &BooleanQuery,
     statistics: &Statistics,
-    admitted: &[Option<SlotSet>],
+    admitted: &[Option<Bits>],
     wanted: usize,
 ) -> Result<Vec<Candidate>, LibraryError> {
     let mut best = Best::new(wanted);
     for (number, (part, admitted)) in view.parts.iter().zip(admitted).enumerate() {
         let Some(admitted) = admitted else { continue };
-        let searcher = &part.snapshot.searcher;
+        let (searcher, properties) = (&part.snapshot.searcher, &part.snapshot.properties);
         let scoring = EnableScoring::enabled_from_statistics_provider(statistics, searcher);
         let weight = query.weight(scoring).map_err(|error| part.error(error))?;
         for (segment, reader, columns) in part.snapshot.segments() {
@@ -103,9 +103,9 @@ fn best_of(
             let mut take = |doc: DocId, score: Score| {
                 let slot = columns.slot(doc);
                 if admitted.contains(slot) && !reader.is_deleted(doc) {
-                    let (rank, passage) = (part.snapshot.rank(slot), columns.passage(doc));
+                    let (rank, passage) = (properties.rank(slot), columns.passage(doc));
                     let (first, part_number) = (score, number as u32);
-                    let shown = Shown::of(part_number, slot, part.snapshot.text(slot));
+                    let shown = Shown::of(part_number, slot, properties.text(slot));
                     best.offer(Candidate { score, first, part: part_number, rank, passage, slot, shown, segment, doc });
                 }
                 best.threshold()

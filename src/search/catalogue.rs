@@ -132,7 +132,7 @@ impl Totals {
         *self.tongues.entry(tongue(entry)).or_default() += 1;
     }
 
-    fn remove(&mut self, entry: &Entry) {
+    pub(super) fn remove(&mut self, entry: &Entry) {
         if !entry.is_searchable() {
             return;
         }
@@ -211,11 +211,20 @@ impl Catalogue {
 
     /// Files whose path is this folder's or below, by path. `""` is the root.
     pub(super) fn below(&self, folder: &str) -> impl Iterator<Item = &Arc<Entry>> {
-        let first = self.place(folder).unwrap_or_else(|at| at);
-        let entries = self.by_path[first..].iter().filter_map(|&slot| self.slot(slot));
-        entries.take_while(move |entry| entry.path.starts_with(folder)).filter(move |entry| {
-            folder.is_empty() || matches!(entry.path.as_bytes().get(folder.len()), None | Some(b'/'))
-        })
+        self.slots_below(folder).filter_map(|slot| self.slot(slot))
+    }
+
+    /// Their slots, in the same order.
+    pub(super) fn slots_below(&self, folder: &str) -> impl Iterator<Item = u32> {
+        let at = |path: &str| self.place(path).unwrap_or_else(|at| at);
+        let (itself, below) = match folder {
+            "" => (0..0, 0..self.by_path.len()),
+            // What follows a slash in the order of bytes is a zero.
+            _ => {
+                (self.place(folder).map_or(0..0, |at| at..at + 1), at(&format!("{folder}/"))..at(&format!("{folder}0")))
+            }
+        };
+        self.by_path[itself].iter().chain(&self.by_path[below]).copied()
     }
 
     /// The place of every slot in the order of paths.
@@ -225,6 +234,16 @@ impl Catalogue {
             ranks[slot as usize] = rank as u32;
         }
         ranks
+    }
+
+    /// Slots whose files are others than in an earlier catalogue.
+    pub(super) fn changed_since(&self, before: &Catalogue) -> Vec<u32> {
+        let is_same = |slot| match (self.slot(slot), before.slot(slot)) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        (0..self.slots().max(before.slots())).filter(|&slot| !is_same(slot)).collect()
     }
 
     /// Sums over all that can be found.

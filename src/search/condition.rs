@@ -1,16 +1,15 @@
 //! Which documents meet a condition: as sets, because a condition holds for a document whichever of its passages a word stands in.
 
 use tantivy::query::{EnableScoring, PhraseQuery, Query};
-use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, TERMINATED};
 
-use super::catalogue::Entry;
+use super::bits::Bits;
 use super::error::LibraryError;
 use super::plan::{Condition, Leaf, Plan};
 use super::query::Filter;
-use super::slots::SlotSet;
+use super::snapshot::Snapshot;
 use super::text::folded;
-use super::view::Part;
+use super::view::{Part, each_block};
 
 /// The condition without that part of it which every candidate meets by being one (that some leaf stands in it); and whether
 /// that part was there.
@@ -39,7 +38,7 @@ fn covers(plan: &Plan, conditions: &[Condition]) -> bool {
 }
 
 /// The files of a part that meet a condition.
-pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result<SlotSet, LibraryError> {
+pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result<Bits, LibraryError> {
     match condition {
         Condition::Always => Ok(part.searchable()),
         Condition::Leaf(at) => standing_in(part, &plan.leaves[*at]),
@@ -52,7 +51,7 @@ pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result
             Ok(set)
         }
         Condition::Any(inner) => {
-            let mut set = SlotSet::none(part.snapshot.catalogue.slots());
+            let mut set = Bits::none(part.snapshot.catalogue.slots());
             for condition in inner {
                 set.unite(&meeting(part, plan, condition)?);
             }
@@ -66,49 +65,30 @@ pub(super) fn meeting(part: &Part, plan: &Plan, condition: &Condition) -> Result
     }
 }
 
-fn collect(part: &Part, mut keep: impl FnMut(&Entry) -> bool) -> SlotSet {
-    let mut set = SlotSet::none(part.snapshot.catalogue.slots());
-    for entry in part.entries().filter(|entry| entry.is_searchable() && keep(entry)) {
-        set.insert(entry.slot);
-    }
-    set
-}
-
-fn having(part: &Part, filter: &Filter) -> SlotSet {
-    match filter {
-        Filter::Path(pattern) => {
-            let pattern = folded(pattern);
-            let parts: Vec<&str> = pattern.split('*').collect();
-            collect(part, |entry| holds(&folded(&entry.path), &parts))
-        }
+/// The files of a part that have a property.
+fn having(part: &Part, filter: &Filter) -> Bits {
+    let Snapshot { catalogue, properties, .. } = &*part.snapshot;
+    let mut set = match filter {
+        Filter::Path(pattern) => properties.with_path(catalogue, &folded(pattern).split('*').collect::<Vec<_>>()),
         Filter::Below(folder) => {
-            let mut set = SlotSet::none(part.snapshot.catalogue.slots());
-            let below = part.snapshot.catalogue.below(folder);
-            for entry in below.filter(|entry| entry.is_searchable() && part.sees(entry.slot)) {
-                set.insert(entry.slot);
+            let mut set = Bits::none(catalogue.slots());
+            for slot in catalogue.slots_below(folder) {
+                set.insert(slot);
             }
             set
         }
-        Filter::Format(formats) => collect(part, |entry| entry.format.is_some_and(|format| formats.contains(&format))),
-        Filter::Extension(extension) => collect(part, |entry| entry.has_extension(extension)),
-        Filter::After(moment) => collect(part, |entry| entry.date() >= *moment),
-        Filter::Before(moment) => collect(part, |entry| entry.date() < *moment),
-    }
-}
-
-/// Whether a text holds these parts in this order.
-fn holds(text: &str, parts: &[&str]) -> bool {
-    let mut rest = text;
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    true
+        Filter::Format(formats) => properties.of_format(formats),
+        Filter::Extension(extension) => properties.with_ending(catalogue, &folded(&format!(".{extension}"))),
+        Filter::After(moment) => properties.since(*moment),
+        Filter::Before(moment) => properties.before(*moment),
+    };
+    set.intersect(&part.searchable());
+    set
 }
 
 /// The files in one of whose passages a leaf stands.
-fn standing_in(part: &Part, leaf: &Leaf) -> Result<SlotSet, LibraryError> {
-    let mut set = SlotSet::none(part.snapshot.catalogue.slots());
+fn standing_in(part: &Part, leaf: &Leaf) -> Result<Bits, LibraryError> {
+    let mut set = Bits::none(part.snapshot.catalogue.slots());
     each_passage(part, leaf, |slot| {
         set.insert(slot);
         true
@@ -119,20 +99,14 @@ fn standing_in(part: &Part, leaf: &Leaf) -> Result<SlotSet, LibraryError> {
 
 /// Calls back with the file of every live passage in scope in which a leaf stands, until it says false. Whether it never did.
 pub(super) fn each_passage(part: &Part, leaf: &Leaf, mut go_on: impl FnMut(u32) -> bool) -> tantivy::Result<bool> {
-    for (_, segment, columns) in part.snapshot.segments() {
-        let mut take = |doc: DocId| {
-            let slot = columns.slot(doc);
-            segment.is_deleted(doc) || !part.sees(slot) || go_on(slot)
-        };
+    for (number, segment, columns) in part.snapshot.segments() {
+        let sees = part.passages(number, segment, columns);
+        let mut take = |doc: DocId| !sees(doc) || go_on(columns.slot(doc));
         for term in leaf.terms.iter().chain(&leaf.names) {
             let index = segment.inverted_index(term.field())?;
-            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
-            let mut doc = postings.doc();
-            while doc != TERMINATED {
-                if !take(doc) {
-                    return Ok(false);
-                }
-                doc = postings.advance();
+            let Some(found) = index.get_term_info(term)? else { continue };
+            if !each_block(&index, &found, |docs| docs.iter().all(|&doc| take(doc)))? {
+                return Ok(false);
             }
         }
         for phrase in &leaf.phrases {
@@ -149,21 +123,4 @@ pub(super) fn each_passage(part: &Part, leaf: &Leaf, mut go_on: impl FnMut(u32) 
         }
     }
     Ok(true)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_holds_parts_in_order() {
-        for (path, pattern, expected) in [
-            ("work/2024/report.md", "2024", true),
-            ("work/2024/report.md", "2024*md", true),
-            ("work/2024/report.md", "md*2024", false),
-            ("work/2024/report.md", "", true),
-        ] {
-            assert_eq!(holds(path, &pattern.split('*').collect::<Vec<_>>()), expected, "{pattern}");
-        }
-    }
 }

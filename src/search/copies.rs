@@ -45,7 +45,7 @@ pub(super) fn copies(view: &View, part: &Part, entry: &Entry) -> (Vec<String>, u
         let catalogue = &other.snapshot.catalogue;
         let mut slots: Vec<u32> =
             catalogue.with_text(entry.text).filter(|&slot| other.sees(slot) && !is_itself(slot)).collect();
-        slots.sort_unstable_by_key(|&slot| other.snapshot.rank(slot));
+        slots.sort_unstable_by_key(|&slot| other.snapshot.properties.rank(slot));
         let room = COPIES_NAMED - named.len();
         more += slots.len().saturating_sub(room) as u64;
         let paths = slots.iter().take(room).filter_map(|&slot| catalogue.slot(slot));

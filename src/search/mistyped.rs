@@ -25,6 +25,9 @@ pub(super) fn types(view: &View, chosen: &[bool], asked: &Ask) -> Vec<String> {
     let parts = view.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(part, _)| part);
     let entries = || parts.clone().flat_map(Part::entries).filter(|entry| entry.is_searchable());
     wanted.retain(|wanted| !entries().any(|entry| entry.has_extension(wanted)));
+    if wanted.is_empty() {
+        return Vec::new();
+    }
     let there: BTreeSet<&str> = entries().filter_map(|entry| entry.format).map(|format| format.as_str()).collect();
     wanted.into_iter().map(|wanted| sentence(wanted, &there)).collect()
 }

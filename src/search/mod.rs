@@ -8,6 +8,7 @@
 //! hundred by a score that prunes, and those whose names have the words), `score` (those looked at closely) and `snippet`.
 
 mod ask;
+mod bits;
 mod browse;
 mod candidates;
 mod catalogue;
@@ -25,12 +26,13 @@ mod naming;
 mod passages;
 mod plan;
 mod planner;
+mod properties;
 mod query;
 mod read;
 mod schema;
 mod score;
 mod shelf;
-mod slots;
+mod sight;
 mod snapshot;
 mod snippet;
 mod stored;

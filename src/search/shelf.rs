@@ -164,7 +164,8 @@ impl Shelf {
     /// Shows what was committed, with the catalogue that belongs to it.
     pub(super) fn publish(&self, catalogue: Arc<Catalogue>) -> tantivy::Result<()> {
         self.reader.0.reload()?;
-        self.newest.store(Arc::new(Snapshot::new(self.reader.0.searcher(), catalogue)?));
+        let next = self.snapshot().next(&self.name, self.reader.0.searcher(), catalogue)?;
+        self.newest.store(Arc::new(next));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! An index as of one commit: its segments, and the catalogue that belongs to them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tantivy::columnar::{BytesColumn, ColumnValues};
@@ -9,9 +9,10 @@ use tantivy::schema::Term;
 use tantivy::schema::document::TantivyDocument;
 use tantivy::{DocId, Searcher, SegmentReader, TantivyError};
 
-use super::catalogue::{Catalogue, Entry, Totals};
+use super::catalogue::{Catalogue, Entry};
+use super::properties::Properties;
 use super::schema::column;
-use super::slots::SlotSet;
+use super::sight::Sight;
 use crate::access::{Scope, ScopeKey};
 use crate::limits::{FREQUENCIES, SIGHTS};
 use crate::name::CollectionName;
@@ -20,19 +21,10 @@ use crate::name::CollectionName;
 pub(super) struct Snapshot {
     pub(super) searcher: Searcher,
     pub(super) catalogue: Arc<Catalogue>,
+    pub(super) properties: Properties,
     columns: Vec<Columns>,
-    ranks: Vec<u32>,
-    texts: Vec<u64>,
-    searchable: SlotSet,
-    sights: Mutex<Vec<(ScopeKey, Arc<Sight>)>>,
+    sights: Mutex<Vec<Arc<Sight>>>,
     frequencies: Mutex<HashMap<(Option<ScopeKey>, Term), u64>>,
-}
-
-/// The part of an index that a scope sees, where it cuts through a collection.
-pub(super) struct Sight {
-    pub(super) key: ScopeKey,
-    pub(super) slots: SlotSet,
-    pub(super) totals: Totals,
 }
 
 /// The numbers of a segment's passages.
@@ -41,6 +33,8 @@ pub(super) struct Columns {
     pub(super) passage: Arc<dyn ColumnValues<u64>>,
     pub(super) start: Arc<dyn ColumnValues<u64>>,
     pub(super) page: Arc<dyn ColumnValues<u64>>,
+    /// Deleted ones, from the first question about them on.
+    deleted: OnceLock<Vec<DocId>>,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -50,17 +44,27 @@ impl std::fmt::Debug for Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(searcher: Searcher, catalogue: Arc<Catalogue>) -> tantivy::Result<Snapshot> {
+    /// Of a searcher and the catalogue that belongs to it.
+    fn new(searcher: Searcher, catalogue: Arc<Catalogue>, properties: Properties) -> tantivy::Result<Snapshot> {
         let columns = searcher.segment_readers().iter().map(Columns::open).collect::<tantivy::Result<_>>()?;
-        let ranks = catalogue.ranks();
-        let mut searchable = SlotSet::none(catalogue.slots());
-        let mut texts = vec![0; catalogue.slots() as usize];
-        for entry in catalogue.iter().filter(|entry| entry.is_searchable()) {
-            searchable.insert(entry.slot);
-            texts[entry.slot as usize] = entry.text;
-        }
         let (sights, frequencies) = Default::default();
-        Ok(Snapshot { searcher, catalogue, columns, ranks, texts, searchable, sights, frequencies })
+        Ok(Snapshot { searcher, catalogue, properties, columns, sights, frequencies })
+    }
+
+    /// The snapshot that comes after this one. What is known of the files is taken over but for those that changed.
+    pub(super) fn next(
+        &self,
+        name: &CollectionName,
+        searcher: Searcher,
+        catalogue: Arc<Catalogue>,
+    ) -> tantivy::Result<Snapshot> {
+        let changed = catalogue.changed_since(&self.catalogue);
+        let properties = Properties::new(&catalogue, &self.properties, &changed);
+        let sights = self.sights.lock().clone();
+        let segments = searcher.segment_readers().len();
+        let after = |sight: Arc<Sight>| Arc::new(sight.after(&self.catalogue, name, &catalogue, &changed, segments));
+        let sights = sights.into_iter().map(after).collect();
+        Ok(Snapshot { sights: Mutex::new(sights), ..Snapshot::new(searcher, catalogue, properties)? })
     }
 
     /// The snapshot of an index just opened, its catalogue read from the records in it.
@@ -73,7 +77,9 @@ impl Snapshot {
         }
         let catalogue =
             Catalogue::rebuilt(name, entries).ok_or_else(|| damaged("its records contradict each other"))?;
-        Snapshot::new(searcher, Arc::new(catalogue))
+        let all: Vec<u32> = (0..catalogue.slots()).collect();
+        let properties = Properties::new(&catalogue, &Properties::default(), &all);
+        Snapshot::new(searcher, Arc::new(catalogue), properties)
     }
 
     /// The segments, each with its columns and number.
@@ -82,38 +88,18 @@ impl Snapshot {
         readers.map(|(number, (reader, columns))| (number as u32, reader, columns))
     }
 
-    /// The place of a slot in the order of paths.
-    pub(super) fn rank(&self, slot: u32) -> u32 {
-        self.ranks.get(slot as usize).copied().unwrap_or(u32::MAX)
-    }
-
-    /// The number of the text in a slot; 0: none.
-    pub(super) fn text(&self, slot: u32) -> u64 {
-        self.texts.get(slot as usize).copied().unwrap_or(0)
-    }
-
-    /// Files that can be found.
-    pub(super) fn searchable(&self) -> &SlotSet {
-        &self.searchable
-    }
-
-    /// What a scope sees of this collection; looked up once for every scope, as long as nothing is committed.
+    /// What a scope sees of this collection.
     pub(super) fn sight(&self, name: &CollectionName, scope: &Scope) -> Arc<Sight> {
         let mut sights = self.sights.lock();
-        if let Some((_, sight)) = sights.iter().find(|(key, _)| *key == scope.key()) {
-            return Arc::clone(sight);
-        }
-        let (slots, totals) = (SlotSet::none(self.catalogue.slots()), Totals::default());
-        let mut sight = Sight { key: scope.key(), slots, totals };
-        for entry in self.catalogue.iter().filter(|entry| scope.admits_path(name, &entry.path)) {
-            sight.slots.insert(entry.slot);
-            sight.totals.add(entry);
-        }
+        let sight = match sights.iter().position(|sight| sight.key() == scope.key()) {
+            Some(at) => sights.remove(at),
+            None => Arc::new(Sight::new(scope, name, &self.catalogue, self.columns.len())),
+        };
         if sights.len() == SIGHTS {
             sights.remove(0);
         }
-        let sight = Arc::new(sight);
-        sights.push((scope.key(), Arc::clone(&sight)));
+        // Who asked last stands last, and is forgotten last.
+        sights.push(Arc::clone(&sight));
         sight
     }
 
@@ -151,7 +137,13 @@ impl Columns {
             passage: column(column::PASSAGE)?,
             start: column(column::START)?,
             page: column(column::PAGE)?,
+            deleted: OnceLock::new(),
         })
+    }
+
+    /// The deleted passages of their segment, in order.
+    pub(super) fn deleted(&self, segment: &SegmentReader) -> &[DocId] {
+        self.deleted.get_or_init(|| (0..segment.max_doc()).filter(|&doc| segment.is_deleted(doc)).collect())
     }
 
     pub(super) fn slot(&self, doc: DocId) -> u32 {

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tantivy::postings::TermInfo;
 use tantivy::query::Bm25StatisticsProvider;
 use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{DocSet, SegmentReader, TERMINATED};
+use tantivy::{DocId, DocSet, InvertedIndexReader, SegmentReader};
 
+use super::bits::Bits;
 use super::catalogue::{Entry, Totals};
 use super::error::LibraryError;
 use super::schema::{Fields, Searched};
 use super::shelf::Shelf;
-use super::slots::SlotSet;
-use super::snapshot::{Sight, Snapshot};
+use super::sight::Sight;
+use super::snapshot::{Columns, Snapshot};
 use super::types::Indexing;
 use crate::access::{Extent, Scope};
 
@@ -78,6 +80,17 @@ impl Part {
         Some(if self.sight.is_none() { indexing } else { Indexing::default() })
     }
 
+    /// Whether a passage of a segment is there and in scope.
+    pub(super) fn passages<'a>(
+        &'a self,
+        number: u32,
+        segment: &'a SegmentReader,
+        columns: &Columns,
+    ) -> impl Fn(DocId) -> bool + use<'a> {
+        let seen = self.sight.as_ref().map(|sight| sight.passages(number, segment, columns));
+        move |doc| seen.map_or_else(|| !segment.is_deleted(doc), |seen| seen.contains(doc))
+    }
+
     /// All files in scope, by path.
     pub(super) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.snapshot.catalogue.iter().filter(|entry| self.sees(entry.slot))
@@ -89,8 +102,8 @@ impl Part {
     }
 
     /// Files in scope that can be found.
-    pub(super) fn searchable(&self) -> SlotSet {
-        let mut set = self.snapshot.searchable().clone();
+    pub(super) fn searchable(&self) -> Bits {
+        let mut set = self.snapshot.properties.searchable().clone();
         if let Some(sight) = &self.sight {
             set.intersect(&sight.slots);
         }
@@ -114,7 +127,7 @@ impl Part {
             }
         }
         if counted {
-            let key = self.sight.as_ref().map(|sight| sight.key);
+            let key = self.sight.as_ref().map(|sight| sight.key());
             sum += self.snapshot.frequency(key, term, || self.count(term, is_known))?;
         }
         Ok(sum)
@@ -123,33 +136,81 @@ impl Part {
     /// Counts a term's live passages in scope, in the segments that do not know it.
     fn count(&self, term: &Term, is_known: impl Fn(&SegmentReader) -> bool) -> tantivy::Result<u64> {
         let mut sum = 0;
-        for (_, segment, columns) in self.snapshot.segments().filter(|(_, segment, _)| !is_known(segment)) {
+        for (number, segment, columns) in self.snapshot.segments().filter(|(_, segment, _)| !is_known(segment)) {
             let index = segment.inverted_index(term.field())?;
-            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
-            let mut doc = postings.doc();
-            while doc != TERMINATED {
-                sum += u64::from(!segment.is_deleted(doc) && self.sees(columns.slot(doc)));
-                doc = postings.advance();
-            }
+            let Some(found) = index.get_term_info(term)? else { continue };
+            sum += match &self.sight {
+                Some(sight) => {
+                    let seen = sight.passages(number, segment, columns);
+                    let mut sum = 0;
+                    each_block(&index, &found, |docs| {
+                        sum += docs.iter().filter(|&&doc| seen.contains(doc)).count();
+                        true
+                    })?;
+                    sum as u64
+                }
+                None => u64::from(found.doc_freq) - deleted(segment, columns, &index, &found)?,
+            };
         }
         Ok(sum)
     }
 
     /// Whether a term stands in any live passage in scope.
     pub(super) fn has(&self, term: &Term) -> tantivy::Result<bool> {
-        for (_, segment, columns) in self.snapshot.segments() {
+        for (number, segment, columns) in self.snapshot.segments() {
             let index = segment.inverted_index(term.field())?;
-            let Some(mut postings) = index.read_postings(term, IndexRecordOption::Basic)? else { continue };
-            let mut doc = postings.doc();
-            while doc != TERMINATED {
-                if !segment.is_deleted(doc) && self.sees(columns.slot(doc)) {
-                    return Ok(true);
-                }
-                doc = postings.advance();
+            let Some(found) = index.get_term_info(term)? else { continue };
+            let is_there = self.passages(number, segment, columns);
+            if !each_block(&index, &found, |docs| !docs.iter().any(|&doc| is_there(doc)))? {
+                return Ok(true);
             }
         }
         Ok(false)
     }
+}
+
+/// Deleted passages are looked for one by one where the term has so many times more.
+const SEEK_COST: u32 = 16;
+
+/// How many of the passages in which a term stands are deleted.
+fn deleted(
+    segment: &SegmentReader,
+    columns: &Columns,
+    index: &InvertedIndexReader,
+    term: &TermInfo,
+) -> tantivy::Result<u64> {
+    let mut sum = 0;
+    if segment.num_deleted_docs() < term.doc_freq / SEEK_COST {
+        let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+        for &doc in columns.deleted(segment) {
+            if postings.doc() < doc {
+                postings.seek(doc);
+            }
+            sum += u64::from(postings.doc() == doc);
+        }
+        return Ok(sum);
+    }
+    each_block(index, term, |docs| {
+        sum += docs.iter().filter(|&&doc| segment.is_deleted(doc)).count() as u64;
+        true
+    })?;
+    Ok(sum)
+}
+
+/// Calls back with the passages in which a term stands, block by block, until it says false. Whether it never did.
+pub(super) fn each_block(
+    index: &InvertedIndexReader,
+    term: &TermInfo,
+    mut go_on: impl FnMut(&[DocId]) -> bool,
+) -> tantivy::Result<bool> {
+    let mut blocks = index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+    while !blocks.docs().is_empty() {
+        if !go_on(blocks.docs()) {
+            return Ok(false);
+        }
+        blocks.advance();
+    }
+    Ok(true)
 }
 
 /// One word in so many has a stem that is another than the word. Only the choice of candidates depends on it.
