@@ -309,20 +309,24 @@ pub const READ_SHARE: u32 = 20;
 /// Longest word that is indexed, in bytes: longer ones are data, not words.
 pub const WORD_BYTES: usize = 96;
 
+/// Words whose stems are remembered while texts are indexed, for each field and thread: a megabyte and a half; twice as many find few more.
+pub const KNOWN_STEMS: usize = 1 << 14;
+
 /// Longest title that is kept, in bytes: two lines of a result.
 pub const TITLE_BYTES: usize = 300;
 
 /// Longest reason that is kept for a file that could not be read, in bytes: a sentence or three.
 pub const REASON_BYTES: usize = 500;
 
-/// Stored texts that are compressed together, in bytes: half as many cost a twentieth more room, twice as many make snippets slow.
-pub const STORE_BLOCK_BYTES: usize = 64 << 10;
+/// Stored texts that are compressed together, in bytes: a few passages. To unpack ten blocks for a page of results was two fifths of a
+/// question's time with four times as many, which would save a thirtieth of the text's size.
+pub const STORE_BLOCK_BYTES: usize = 16 << 10;
 
-/// How hard zstd tries: the highest level that is still much faster than the rest of indexing.
-pub const STORE_LEVEL: i32 = 6;
+/// How hard zstd tries: at twice this level it takes three times as long to save a sixtieth of the text's size.
+pub const STORE_LEVEL: i32 = 3;
 
 /// Decompressed blocks of [`STORE_BLOCK_BYTES`] that an index keeps of its stored texts, per segment: what a page of results touches.
-pub const STORE_CACHE_BLOCKS: usize = 4;
+pub const STORE_CACHE_BLOCKS: usize = 8;
 
 /// Bytes of text on their way to the index writer's threads: enough to keep them busy, little beside the writer's own memory.
 pub const QUEUE_BYTES: usize = 8 << 20;

@@ -137,7 +137,7 @@ enum InTitle {
 /// The words of a path, those written in `CamelCase` apart as well.
 fn name_words(path: &str) -> String {
     let apart = apart(path);
-    if apart == path { apart } else { format!("{path} {apart}") }
+    if apart == path { apart.into_owned() } else { format!("{path} {apart}") }
 }
 
 /// The passages of a text: as they came, if they divide it without gap or overlap; otherwise (a worker is not to be trusted) cut

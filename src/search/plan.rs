@@ -48,6 +48,24 @@ pub(super) enum Mark {
     Run(String),
 }
 
+impl Mark {
+    /// Whether several terms may stand for one word of a text: itself, its stem, its stem by another language's rules. (By the rules of
+    /// one language, what is its own stem is indexed once.)
+    pub(super) fn may_repeat(&self) -> bool {
+        matches!(self, Mark::Stems(stems) if stems.len() > 1)
+    }
+
+    /// Words, folded, one of which begins every text that is recognised; but for runs, which are looked for within others.
+    pub(super) fn begins(&self) -> impl Iterator<Item = &str> {
+        let (words, first) = match self {
+            Mark::Stems(words) | Mark::Words(words) => (Some(words), None),
+            Mark::Sequence(words) => (None, words.first()),
+            Mark::Run(_) => (None, None),
+        };
+        words.into_iter().flatten().chain(first).map(String::as_str)
+    }
+}
+
 /// What a document has to meet.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) enum Condition {

@@ -9,7 +9,7 @@ use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 
 use super::candidates::Candidate;
 use super::error::LibraryError;
-use super::naming::sameness;
+use super::naming::Naming;
 use super::plan::{Leaf, Plan};
 use super::text::Tongue;
 use super::view::{Part, Statistics, View};
@@ -32,14 +32,21 @@ const B: f64 = 0.7;
 const POSITIONS: usize = 256;
 
 /// What a candidate has of one leaf.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Evidence {
     /// How often it stands there, and the score for that; the same of the others.
     text: (f64, f64),
     title: (f64, f64),
     name: (f64, f64),
     phrase: (f64, f64),
+}
+
+/// Where a leaf stands in a candidate: the first few places, in order.
+#[derive(Debug, Clone, Default)]
+struct Places {
     positions: Vec<u32>,
+    /// How many more there would be if every term counted, where several stand at one place.
+    repeated: usize,
 }
 
 /// Gives the candidates their final scores, rounded to four digits behind the point so that equal ones are equal, and brings them
@@ -108,30 +115,34 @@ pub(super) fn each_share(
     slots: &[u32],
     mut share: impl FnMut(usize, Share),
 ) -> tantivy::Result<()> {
-    let mut positions: Vec<Vec<Vec<u32>>> = Vec::with_capacity(plan.leaves.len());
+    let mut all = Vec::with_capacity(plan.leaves.len());
     for (number, leaf) in plan.leaves.iter().enumerate() {
         let found = if leaf.scores { gather(part, segment, leaf, statistics, docs)? } else { Vec::new() };
         let asked = plan.times(number) as f64;
+        let [of_text, of_title, of_name] = [&leaf.terms, &leaf.titles, &leaf.names].map(|terms| idf(terms, statistics));
         for (at, found) in found.iter().enumerate() {
-            for (of, factor, (times, score), terms) in [
-                (Of::Text(number), 1.0, found.text, &leaf.terms),
-                (Of::Title(number), TITLE_WEIGHT, found.title, &leaf.titles),
-                (Of::Name(number), NAME_WEIGHT, found.name, &leaf.names),
-                (Of::Phrase(number), 1.0, found.phrase, &leaf.terms),
+            for (of, factor, (times, score), rarity) in [
+                (Of::Text(number), 1.0, found.text, of_text),
+                (Of::Title(number), TITLE_WEIGHT, found.title, of_title),
+                (Of::Name(number), NAME_WEIGHT, found.name, of_name),
+                (Of::Phrase(number), 1.0, found.phrase, of_text),
             ] {
                 if score > 0.0 {
-                    let weight = asked * f64::from(factor) * score;
-                    share(at, Share { of, weight, times, rarity: idf(terms, statistics) });
+                    share(at, Share { of, weight: asked * f64::from(factor) * score, times, rarity });
                 }
             }
         }
-        positions.push(found.into_iter().map(|found| found.positions).collect());
+        all.push(found);
     }
     for (first, second) in plan.neighbours() {
         let of = |at: usize| idf(&plan.leaves[at].terms, statistics);
         let rarity = of(first).min(of(second));
-        for (at, (left, right)) in positions[first].iter().zip(&positions[second]).enumerate() {
-            let near = nearness(left, right);
+        let has = |leaf: usize, at: usize| all[leaf][at].text.0 > 0.0;
+        let both: Vec<usize> = (0..docs.len()).filter(|&at| has(first, at) && has(second, at)).collect();
+        let both_docs: Vec<DocId> = both.iter().map(|&at| docs[at]).collect();
+        let [left, right] = [first, second].map(|leaf| places(segment, &plan.leaves[leaf].terms, &both_docs));
+        for (at, (left, right)) in both.into_iter().zip(left?.into_iter().zip(right?)) {
+            let near = nearness(&left.positions, &right.positions);
             if near > 0.0 {
                 let weight = NEAR_WEIGHT * rarity * near / (near + 1.0);
                 share(at, Share { of: Of::Near(first, second), weight, times: near, rarity });
@@ -143,11 +154,12 @@ pub(super) fn each_share(
         false => plan.times(number) as f64 * idf(&leaf.terms, statistics),
     };
     let rarities: Vec<f64> = plan.leaves.iter().enumerate().map(rarity).collect();
+    let naming = Naming::new(plan, &rarities);
     let whole = plan.leaves.iter().zip(&rarities).filter(|(leaf, _)| leaf.scores).map(|(_, rarity)| rarity).sum();
     for (at, slot) in slots.iter().enumerate() {
         let Some(entry) = part.snapshot.catalogue.slot(*slot) else { continue };
         let tongue = Tongue::from_number(entry.tongue).unwrap_or(Tongue::ENGLISH);
-        let same = sameness(plan, &rarities, entry.file_name(), tongue);
+        let same = naming.sameness(entry.file_name(), tongue);
         if same > 0.0 {
             share(at, Share { of: Of::Named, weight: NAMED_WEIGHT * whole * same, times: same, rarity: whole });
         }
@@ -165,26 +177,19 @@ fn gather(
 ) -> tantivy::Result<Vec<Evidence>> {
     let mut evidence = vec![Evidence::default(); docs.len()];
     let mut counts = vec![0.0; docs.len()];
-    count(segment, &leaf.terms, docs, |at, postings| {
+    count(segment, &leaf.terms, IndexRecordOption::WithFreqs, docs, |at, postings| {
         counts[at] += f64::from(postings.term_freq());
-        let room = POSITIONS.saturating_sub(evidence[at].positions.len());
-        if room > 0 {
-            let mut positions = Vec::new();
-            postings.positions(&mut positions);
-            evidence[at].positions.extend(positions.into_iter().take(room));
-        }
     })?;
-    for (found, count) in evidence.iter_mut().zip(&mut counts) {
-        // A word may stand in several of the terms: as itself, as its stem, as its stem by another language's rules.
-        let with_repeated = found.positions.len();
-        found.positions.sort_unstable();
-        found.positions.dedup();
-        *count -= (with_repeated - found.positions.len()) as f64;
+    if leaf.mark.may_repeat() {
+        for (count, places) in counts.iter_mut().zip(places(segment, &leaf.terms, docs)?) {
+            *count -= places.repeated as f64;
+        }
     }
     weigh(segment, &leaf.terms, statistics, docs, &counts, |at, score| evidence[at].text = (counts[at], score))?;
     for (terms, title) in [(&leaf.titles, true), (&leaf.names, false)] {
         counts.fill(0.0);
-        count(segment, terms, docs, |at, postings| counts[at] += f64::from(postings.term_freq()))?;
+        let with_frequencies = IndexRecordOption::WithFreqs;
+        count(segment, terms, with_frequencies, docs, |at, postings| counts[at] += f64::from(postings.term_freq()))?;
         let place = |found: &mut Evidence, score| if title { found.title = score } else { found.name = score };
         weigh(segment, terms, statistics, docs, &counts, |at, score| place(&mut evidence[at], (counts[at], score)))?;
     }
@@ -201,12 +206,16 @@ fn gather(
 fn count(
     segment: &SegmentReader,
     terms: &[Term],
+    what: IndexRecordOption,
     docs: &[DocId],
     mut found: impl FnMut(usize, &mut SegmentPostings),
 ) -> tantivy::Result<()> {
+    if docs.is_empty() {
+        return Ok(());
+    }
     for term in terms {
         let index = segment.inverted_index(term.field())?;
-        let Some(mut postings) = index.read_postings(term, IndexRecordOption::WithFreqsAndPositions)? else { continue };
+        let Some(mut postings) = index.read_postings(term, what)? else { continue };
         for (at, &doc) in docs.iter().enumerate() {
             if postings.doc() < doc {
                 postings.seek(doc);
@@ -217,6 +226,26 @@ fn count(
         }
     }
     Ok(())
+}
+
+/// Where any of these terms stands in these passages.
+fn places(segment: &SegmentReader, terms: &[Term], docs: &[DocId]) -> tantivy::Result<Vec<Places>> {
+    let mut places = vec![Places::default(); docs.len()];
+    let mut positions = Vec::new();
+    count(segment, terms, IndexRecordOption::WithFreqsAndPositions, docs, |at, postings| {
+        let room = POSITIONS.saturating_sub(places[at].positions.len());
+        if room > 0 {
+            postings.positions(&mut positions);
+            places[at].positions.extend(positions.iter().take(room));
+        }
+    })?;
+    for places in &mut places {
+        let with_repeated = places.positions.len();
+        places.positions.sort_unstable();
+        places.positions.dedup();
+        places.repeated = with_repeated - places.positions.len();
+    }
+    Ok(places)
 }
 
 /// BM25 over a group of terms taken as one word.

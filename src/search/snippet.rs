@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::plan::{Leaf, Mark};
-use super::text::{Kind, Piece, Stems, Tongue, fold, pieces};
+use super::text::{Kind, Piece, Sieve, Stems, Tongue, fold, folded, pieces};
 use crate::documents::clean;
 
 /// The lines around the best hit of a passage.
@@ -64,41 +64,37 @@ pub(super) fn snippet(text: &str, tongue: Tongue, leaves: &[Leaf], room: Room) -
 /// Everything in a text that is of one of the leaves, in order.
 fn hits(text: &str, tongue: Tongue, leaves: &[Leaf]) -> Vec<Hit> {
     let leaves: Vec<(usize, &Leaf)> = leaves.iter().enumerate().filter(|(_, leaf)| leaf.scores).collect();
-    let words: Vec<(Piece, String)> = pieces(text)
-        .map(|piece| {
-            let mut plain = String::new();
-            fold(&text[piece.start..piece.end], &mut plain);
-            (piece, plain)
-        })
-        .collect();
+    let words: Vec<Piece> = pieces(text).collect();
+    let sieve = Sieve::new(tongue, leaves.iter().flat_map(|(_, leaf)| leaf.mark.begins()));
     let mut stems = Stems::new(tongue);
-    let mut stem = String::new();
+    let (mut stem, mut plain) = (String::new(), String::new());
     let mut hits = Vec::new();
-    for (at, (piece, plain)) in words.iter().enumerate() {
+    for (at, piece) in words.iter().enumerate() {
         let whole = piece.start..piece.end;
-        stem.clear();
+        let word = &text[whole.clone()];
+        if piece.kind == Kind::Word && !sieve.passes(word) {
+            continue;
+        }
+        (stem.clear(), plain.clear());
+        fold(word, &mut plain);
         if piece.kind == Kind::Word {
-            stems.stem(&text[whole.clone()], &mut stem);
+            stems.stem(word, &mut stem);
         }
         for &(number, leaf) in &leaves {
             match &leaf.mark {
                 Mark::Stems(wanted) if piece.kind == Kind::Word && wanted.contains(&stem) => {
                     hits.push((whole.clone(), number))
                 }
-                Mark::Words(wanted) if wanted.contains(plain) => hits.push((whole.clone(), number)),
-                Mark::Sequence(wanted) => {
-                    let last = words.get(at + wanted.len().saturating_sub(1));
-                    let same = wanted
-                        .iter()
-                        .enumerate()
-                        .all(|(next, word)| words.get(at + next).is_some_and(|(_, plain)| plain == word));
-                    if let (true, Some((last, _))) = (same, last) {
+                Mark::Words(wanted) if wanted.contains(&plain) => hits.push((whole.clone(), number)),
+                Mark::Sequence(wanted) if wanted.first() == Some(&plain) => {
+                    let others = words[at..].iter().zip(wanted).skip(1);
+                    let are_same = others.clone().all(|(piece, word)| folded(&text[piece.start..piece.end]) == *word);
+                    if let (true, Some(last)) = (are_same, words.get(at + wanted.len() - 1)) {
                         hits.push((piece.start..last.end, number));
                     }
                 }
                 Mark::Run(wanted) if piece.kind == Kind::Cjk => {
-                    let run = &text[whole.clone()];
-                    let found = run.match_indices(wanted.as_str());
+                    let found = word.match_indices(wanted.as_str());
                     hits.extend(found.map(|(at, run)| (piece.start + at..piece.start + at + run.len(), number)));
                 }
                 _ => {}

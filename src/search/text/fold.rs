@@ -6,7 +6,9 @@ use unicode_normalization::char::is_combining_mark;
 /// Appends the folded form of a word: lower case, without diacritics, compatibility forms resolved.
 pub(in crate::search) fn fold(word: &str, out: &mut String) {
     if word.is_ascii() {
-        out.extend(word.bytes().map(|byte| byte.to_ascii_lowercase() as char));
+        let begin = out.len();
+        out.push_str(word);
+        out[begin..].make_ascii_lowercase();
         return;
     }
     for c in word.nfkd().flat_map(char::to_lowercase) {

@@ -4,7 +4,7 @@ use tantivy::tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager};
 
 use super::fold::fold;
 use super::split::{Kind, Pieces, pieces};
-use super::stem::{Stems, Tongue};
+use super::stem::{KnownStems, Stems, Tongue};
 use crate::limits::WORD_BYTES;
 
 /// Stemmed words; the text begins with the [`mark`] of its language.
@@ -36,8 +36,8 @@ fn split_mark(text: &str) -> (Tongue, &str) {
 /// All of them, by name.
 pub(in crate::search) fn tokenizers() -> TokenizerManager {
     let manager = TokenizerManager::default();
-    manager.register(STEMMED, Stemming { keep: Keep::All });
-    manager.register(STEMS, Stemming { keep: Keep::Changed });
+    manager.register(STEMMED, Stemming { keep: Keep::All, known: KnownStems::default() });
+    manager.register(STEMS, Stemming { keep: Keep::Changed, known: KnownStems::default() });
     manager.register(FOLDED, Folding);
     manager.register(CJK, Pairing);
     manager
@@ -46,6 +46,7 @@ pub(in crate::search) fn tokenizers() -> TokenizerManager {
 #[derive(Clone)]
 struct Stemming {
     keep: Keep,
+    known: KnownStems,
 }
 
 /// Which stems are kept.
@@ -67,7 +68,7 @@ impl Tokenizer for Stemming {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
         let (tongue, text) = split_mark(text);
-        let stems = Some((Stems::new(tongue), self.keep));
+        let stems = Some((Stems::new(tongue), &mut self.known, self.keep));
         WordStream { text, pieces: pieces(text), stems, folded: String::new(), token: Token::default() }
     }
 }
@@ -83,7 +84,7 @@ impl Tokenizer for Folding {
 struct WordStream<'a> {
     text: &'a str,
     pieces: Pieces<'a>,
-    stems: Option<(Stems, Keep)>,
+    stems: Option<(Stems, &'a mut KnownStems, Keep)>,
     folded: String,
     token: Token,
 }
@@ -99,8 +100,8 @@ impl TokenStream for WordStream<'_> {
             self.token.position = piece.ordinal;
             self.token.text.clear();
             match &mut self.stems {
-                Some((stems, keep)) => {
-                    stems.stem(word, &mut self.token.text);
+                Some((stems, known, keep)) => {
+                    known.stem(stems, word, &mut self.token.text);
                     self.folded.clear();
                     fold(word, &mut self.folded);
                     if *keep == Keep::Changed && self.folded == self.token.text {
