@@ -4,8 +4,8 @@ use whatlang::{Detector, Lang};
 
 /// Fewer letters than these tell too little, in bytes.
 const ENOUGH_BYTES: usize = 120;
-/// More text than this tells nothing new, in bytes.
-const SAMPLE_BYTES: usize = 16 << 10;
+/// More text than this tells nothing new, in bytes: two pages. To look at four times as many was a tenth of the time of indexing.
+const SAMPLE_BYTES: usize = 4 << 10;
 
 /// The language of a text as ISO 639-3, out of those allowed (none named: all known).
 pub(super) fn detect(text: &str, allowed: &[String]) -> Option<String> {
