@@ -80,16 +80,15 @@ impl Asked {
         questions: &[Vec<String>],
         mut ask: impl FnMut(&[String]) -> Result<()>,
     ) -> Result<()> {
-        let (mut times, cpu) = (Vec::with_capacity(questions.len()), cpu_seconds()?);
+        let (mut passed, mut worked) = (Vec::new(), Vec::new());
         for words in questions {
-            let begin = Instant::now();
+            let (begin, cpu) = (Instant::now(), cpu_seconds()?);
             ask(words)?;
-            times.push(begin.elapsed().as_secs_f64() * 1000.0);
+            passed.push(begin.elapsed().as_secs_f64() * 1000.0);
+            worked.push((cpu_seconds()? - cpu) * 1000.0);
         }
-        let cpu = (cpu_seconds()? - cpu) * 1000.0 / questions.len() as f64;
-        times.sort_by(f64::total_cmp);
-        let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
-        self.kinds.push((kind.to_owned(), Times { p50, p99, cpu }));
+        let times = Times { passed: percentiles(passed), worked: percentiles(worked) };
+        self.kinds.push((kind.to_owned(), times));
         Ok(())
     }
 }
@@ -97,8 +96,8 @@ impl Asked {
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.idle)?;
-        for (kind, Times { p50, p99, cpu }) in &self.kinds {
-            writeln!(f, "{p50} {p99} {cpu}\t{kind}")?;
+        for (kind, Times { passed: [p50, p99], worked: [cpu50, cpu99] }) in &self.kinds {
+            writeln!(f, "{p50} {p99} {cpu50} {cpu99}\t{kind}")?;
         }
         Ok(())
     }
@@ -112,24 +111,29 @@ impl FromStr for Asked {
         let [idle] = figures(lines.next().context("no figures")?)?;
         let kind = |line: &str| {
             let (times, kind) = line.split_once('\t').context("a kind of question")?;
-            let [p50, p99, cpu] = figures(times)?;
-            Ok((kind.to_owned(), Times { p50, p99, cpu }))
+            let [p50, p99, cpu50, cpu99] = figures(times)?;
+            Ok((kind.to_owned(), Times { passed: [p50, p99], worked: [cpu50, cpu99] }))
         };
         Ok(Asked { idle, kinds: lines.map(kind).collect::<Result<_>>()? })
     }
 }
 
-/// Milliseconds of questions: the middle one, the one that a hundredth of them exceed, and of processors in the mean.
+/// Milliseconds of questions, that passed and that processors worked: the middle one, and the one that a hundredth of them exceed.
 pub struct Times {
-    p50: f64,
-    p99: f64,
-    cpu: f64,
+    passed: [f64; 2],
+    worked: [f64; 2],
 }
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} | {:.2} | {:.2}", self.p50, self.p99, self.cpu)
+        let [[p50, p99], [cpu50, cpu99]] = [self.passed, self.worked];
+        write!(f, "{p50:.2} | {p99:.2} | {cpu50:.2} | {cpu99:.2}")
     }
+}
+
+fn percentiles(mut times: Vec<f64>) -> [f64; 2] {
+    times.sort_by(f64::total_cmp);
+    [times[times.len() / 2], times[times.len() * 99 / 100]]
 }
 
 fn figures<const COUNT: usize>(line: &str) -> Result<[f64; COUNT]> {

@@ -64,7 +64,7 @@ impl Tables {
         let Tables { indexing, asking } = self;
         format!(
             "| passages | engine | MB/s | files/s | CPU s/100 MB | peak MB | index/text |\n|---|---|---|---|---|---|---|\n{indexing}\n\
-             | passages | engine | asked | p50 ms | p99 ms | CPU ms, mean | idle MB |\n|---|---|---|---|---|---|---|\n{asking}"
+             | passages | engine | asked | p50 ms | p99 ms | CPU: p50 | p99 | idle MB |\n|---|---|---|---|---|---|---|---|\n{asking}"
         )
     }
 
