@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Rule, RuleError};
+use super::{Action, Rule, RuleError, scope};
+use crate::name::CollectionName;
 
 /// Most rules of one grant: more than a person writes, few enough to be tried on every path.
 pub const GRANT_RULES: usize = 256;
@@ -52,6 +53,11 @@ impl Grant {
     /// Its collections and folders, as they were written.
     pub fn collections(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(Rule::as_str)
+    }
+
+    /// The rule that decides over a path; none: it is not covered.
+    pub fn deciding(&self, collection: &CollectionName, path: &str) -> Option<&Rule> {
+        scope::deciding(&self.rules, collection, path)
     }
 
     /// Its actions, in their fixed order.

@@ -8,9 +8,11 @@ pub mod limits;
 mod policy;
 mod rule;
 mod scope;
+mod window;
 
 pub use action::{Action, ActionError};
 pub use grant::{GRANT_RULES, Grant, GrantError};
 pub use policy::Policy;
 pub use rule::{RULE_BYTES, Rule, RuleError};
 pub use scope::{Extent, Scope, ScopeKey};
+pub use window::{Season, Window};

@@ -86,14 +86,19 @@ impl Scope {
     /// decides, and among equals a denial.
     pub fn admits_path(&self, collection: &CollectionName, path: &str) -> bool {
         let Sight::Rules(rules) = &self.inner.sight else { return true };
-        let covering = rules.iter().filter(|rule| rule.concerns(collection) && rule.covers(path));
-        covering.max_by_key(|rule| (rule.depth(), rule.denies())).is_some_and(|rule| !rule.denies())
+        deciding(rules, collection, path).is_some_and(|rule| !rule.denies())
     }
 
     /// Names what this scope sees, for caches.
     pub fn key(&self) -> ScopeKey {
         self.inner.key
     }
+}
+
+/// The rule that decides over a path: of those that cover it the one that reaches deepest, and among equals a denial.
+pub(super) fn deciding<'a>(rules: &'a [Rule], collection: &CollectionName, path: &str) -> Option<&'a Rule> {
+    let covering = rules.iter().filter(|rule| rule.concerns(collection) && rule.covers(path));
+    covering.max_by_key(|rule| (rule.depth(), rule.denies()))
 }
 
 impl Sight {

@@ -170,6 +170,7 @@ impl Tunnel {
             addresses: self.config.server_addresses.clone(),
             endpoint: Some(endpoint),
             keepalive_secs: self.config.keepalive_secs,
+            from: Vec::new(),
         };
         self.link
             .node()

@@ -12,7 +12,7 @@ use super::places::{ask_if_running, offline, unexpected};
 use super::qr::Code;
 use crate::config::wireguard::DeviceConfig;
 use crate::config::{Config, Places, create_new, read_server_key, write_atomically};
-use crate::control::{NewPeer, PeerReport, Request, Response, ServerReport};
+use crate::control::{DeviceKeys, NewPeer, PeerReport, Request, Response, ServerReport, Terms};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::name::PeerName;
 
@@ -25,10 +25,8 @@ pub struct Wanted {
     pub public_key: Option<PublicKey>,
     /// Whether a preshared key is mixed in.
     pub preshared_key: bool,
-    /// Collections it may see; `None`: those that exist now.
-    pub collections: Option<Vec<String>>,
-    /// What it may do; `None`: as `[grant]` says.
-    pub scopes: Option<Vec<String>>,
+    /// What it may see and do. Without collections: those that exist now; without scopes: as `[grant]` says.
+    pub terms: Terms,
     /// Persistent keepalive in seconds.
     pub keepalive_secs: Option<u16>,
     /// What it dials; `None`: as `server.endpoint` says.
@@ -61,14 +59,28 @@ pub fn server(places: &Places, config: &Config) -> Result<ServerReport, Error> {
 
 /// Adds a device: through the daemon where one runs, otherwise on disk.
 pub fn add(places: &Places, config: &Config, server: &ServerReport, wanted: Wanted) -> Result<Added, Error> {
+    let Wanted { name, terms, .. } = wanted.clone();
+    make(places, config, server, &wanted, |keys| Request::PeerAdd(NewPeer { name, keys, terms }))
+}
+
+/// Gives a device new keys.
+pub fn rotate(places: &Places, config: &Config, server: &ServerReport, wanted: Wanted) -> Result<Added, Error> {
+    let name = wanted.name.clone();
+    make(places, config, server, &wanted, |keys| Request::PeerRotate { name, keys })
+}
+
+fn make(
+    places: &Places,
+    config: &Config,
+    server: &ServerReport,
+    wanted: &Wanted,
+    request: impl FnOnce(DeviceKeys) -> Request,
+) -> Result<Added, Error> {
     let private_key = PrivateKey::from_entropy(entropy()?);
     let preshared_key = wanted.preshared_key.then(entropy).transpose()?.map(PresharedKey::from_entropy);
-    let request = Request::PeerAdd(NewPeer {
-        name: wanted.name,
+    let request = request(DeviceKeys {
         public_key: wanted.public_key.unwrap_or_else(|| private_key.public()).to_string(),
         preshared_key: preshared_key.as_ref().map(|key| key.to_base64().to_string()),
-        collections: wanted.collections,
-        scopes: wanted.scopes,
     });
     let response = match ask_if_running(places, &request)? {
         Some(response) => response,
@@ -85,7 +97,7 @@ pub fn add(places: &Places, config: &Config, server: &ServerReport, wanted: Want
         server_key: server.public_key.parse().map_err(Error::failed)?,
         preshared_key,
         server_addresses: server.addresses.clone(),
-        endpoint: wanted.endpoint.unwrap_or_else(|| server.endpoint.clone()),
+        endpoint: wanted.endpoint.clone().unwrap_or_else(|| server.endpoint.clone()),
         keepalive_secs: wanted.keepalive_secs,
     };
     let text = match wanted.public_key {

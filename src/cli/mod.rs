@@ -18,6 +18,8 @@ mod index;
 #[cfg(feature = "server")]
 mod init;
 #[cfg(feature = "server")]
+mod lockdown;
+#[cfg(feature = "server")]
 mod network;
 #[cfg(feature = "server")]
 mod peer;
@@ -39,6 +41,8 @@ mod style;
 mod units;
 #[cfg(feature = "server")]
 mod up;
+#[cfg(feature = "server")]
+mod when;
 #[cfg(feature = "server")]
 mod why;
 
@@ -95,6 +99,11 @@ enum Command {
     #[command(subcommand)]
     Peer(peer::Command),
     #[cfg(feature = "server")]
+    Lockdown(lockdown::Arguments),
+    /// Admit devices again after a lockdown
+    #[cfg(feature = "server")]
+    Unlock,
+    #[cfg(feature = "server")]
     Status(status::Arguments),
     #[cfg(feature = "server")]
     #[command(subcommand)]
@@ -142,6 +151,8 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Stop => serve::stop(&places::find(config)?),
         Command::Reload => serve::reload(&places::find(config)?),
         Command::Peer(command) => peer::run(&places::find(config)?, command),
+        Command::Lockdown(arguments) => lockdown::lockdown(&places::find(config)?, arguments),
+        Command::Unlock => lockdown::unlock(&places::find(config)?),
         Command::Status(arguments) => status::run(&places::find(config)?, arguments),
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),

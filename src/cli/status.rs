@@ -5,12 +5,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Error, Exit, Outcome};
+use super::peer::standing;
 use super::places;
 use super::style::Style;
 use super::terminal::{print, print_json};
 use super::units::{bytes, count, harmless, seconds};
+use super::when;
 use crate::config::Places;
-use crate::control::{IndexReport, PeerReport, Request, Response, SandboxReport, StatusReport};
+use crate::control::{IndexReport, LockdownReport, PeerReport, Request, Response, SandboxReport, StatusReport};
 
 /// Show how everything is: devices, traffic, index, warnings
 #[derive(Debug, Args)]
@@ -61,6 +63,9 @@ fn screen(report: &StatusReport, style: Style) -> String {
     text.push_str(&field("inside the tunnel", &urls.join(" ")));
     text.push_str(&field("index", &index_line(&report.index)));
     text.push_str(&field("sandbox", &sandbox_line(&report.sandbox)));
+    if let Some(lockdown) = &report.lockdown {
+        text.push_str(&field("lockdown", &lockdown_line(lockdown)));
+    }
     for peer in &report.peers {
         text.push_str(&format!("\n{}: {}\n", style.strong("peer"), peer.name));
         text.push_str(&peer_lines(peer));
@@ -84,6 +89,9 @@ pub fn peer_lines(peer: &PeerReport) -> String {
     if let Some(endpoint) = peer.endpoint {
         text.push_str(&field("endpoint", &endpoint.to_string()));
     }
+    if let Some(standing) = standing(peer) {
+        text.push_str(&field("not served", &standing));
+    }
     text.push_str(&field("latest handshake", &handshake(peer)));
     if peer.received_bytes + peer.sent_bytes > 0 {
         let transfer = format!("{} received, {} sent", bytes(peer.received_bytes), bytes(peer.sent_bytes));
@@ -91,6 +99,15 @@ pub fn peer_lines(peer: &PeerReport) -> String {
     }
     text.push_str(&field("collections", &list(&peer.collections)));
     text.push_str(&field("may", &list(&peer.scopes)));
+    if let Some(begin) = peer.not_before {
+        text.push_str(&field("not before", &when::shown(begin)));
+    }
+    if let Some(end) = peer.expires {
+        text.push_str(&field("until", &when::shown(end)));
+    }
+    if !peer.from.is_empty() {
+        text.push_str(&field("only from", &peer.from.join(", ")));
+    }
     text
 }
 
@@ -101,6 +118,13 @@ pub fn handshake(peer: &PeerReport) -> String {
         Some(ago) => format!("{} ago", seconds(ago)),
         None => "never".to_owned(),
     }
+}
+
+/// Who is locked out, and what ends it.
+fn lockdown_line(lockdown: &LockdownReport) -> String {
+    let names: Vec<_> = lockdown.except.iter().map(|name| name.as_str()).collect();
+    let but = if names.is_empty() { String::new() } else { format!(" but {}", names.join(", ")) };
+    format!("all devices{but} are locked out since {}; adit unlock admits them again", when::shown(lockdown.since))
 }
 
 /// What the index holds and how fresh it is, in a line.
@@ -154,7 +178,7 @@ fn field(name: &str, value: &str) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::control::ServerReport;
+    use crate::control::{ServerReport, Standing};
     use crate::documents::confine::Confinement;
 
     pub fn peer() -> PeerReport {
@@ -166,6 +190,10 @@ pub mod tests {
             preshared_key: true,
             collections: vec!["documents".to_owned()],
             scopes: vec!["search".to_owned(), "read".to_owned()],
+            standing: Standing::Served,
+            not_before: None,
+            expires: None,
+            from: Vec::new(),
             created: "2026-01-01T00:00:00Z".parse().unwrap(),
             endpoint: Some("192.0.2.9:4711".parse().unwrap()),
             latest_handshake_seconds: Some(61),
@@ -188,6 +216,7 @@ pub mod tests {
                 mtu: 1280,
                 listen: "[::]:51820".parse().unwrap(),
             },
+            lockdown: None,
             peers: vec![
                 peer(),
                 PeerReport {

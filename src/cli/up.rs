@@ -26,7 +26,7 @@ use super::{peer, progress, serve};
 use crate::bridge;
 use crate::config::wireguard::DeviceConfig;
 use crate::config::{Config, ConfigErrors, Places, rewrite_atomically, with_collection};
-use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport};
+use crate::control::{PeerReport, Request, Response, ServerReport, StatusReport, Terms};
 use crate::daemon::running::Running;
 use crate::daemon::{self, Hangup, ServeOptions};
 use crate::name::{CollectionName, PeerName};
@@ -311,8 +311,7 @@ impl Devices<'_> {
             name,
             public_key: None,
             preshared_key: true,
-            collections: None,
-            scopes: None,
+            terms: Terms::default(),
             keepalive_secs: None,
             endpoint,
         };

@@ -13,6 +13,7 @@ use super::terminal::{print, print_json};
 use super::units::{count, harmless};
 use crate::config::Places;
 use crate::control::{Request, Response, WhyReport, WhyState};
+use crate::name::CollectionName;
 
 /// Say why a document is or is not found
 ///
@@ -40,18 +41,23 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         false => print(&found.iter().map(|report| shown(report, Style::of_stdout())).collect::<Vec<_>>().join("\n"))?,
     }
     if found.is_empty() {
-        let folders: Vec<_> = collections.iter().map(|(name, path)| format!("{name} ({})", path.display())).collect();
-        let message = format!("{} is in no collection; there are: {}", arguments.path.display(), folders.join(", "));
-        let advice = "To have it searched, make its folder a collection in adit.toml and start the daemon again.";
-        return Err(Error::new(Exit::NotFound, harmless(&message)).advise(advice));
+        return Err(in_no_collection(&arguments.path, &collections));
     }
     let is_missing = found.iter().all(|report| report.state == WhyState::Missing);
     Ok(if is_missing { Exit::NotFound } else { Exit::Done })
 }
 
+/// A path outside of everything that is searched.
+pub fn in_no_collection(path: &Path, collections: &[(CollectionName, PathBuf)]) -> Error {
+    let folders: Vec<_> = collections.iter().map(|(name, path)| format!("{name} ({})", path.display())).collect();
+    let message = format!("{} is in no collection; there are: {}", path.display(), folders.join(", "));
+    let advice = "To have it searched, make its folder a collection in adit.toml and start the daemon again.";
+    Error::new(Exit::NotFound, harmless(&message)).advise(advice)
+}
+
 /// The absolute paths that a path may mean: as it is written, and with the links on the way to it resolved (never its last component:
 /// of a link, the link is meant).
-fn meant(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn meant(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     let written = plain(&std::path::absolute(path)?);
     let resolved = written.parent().and_then(|parent| parent.canonicalize().ok()).zip(written.file_name());
     let resolved = resolved.map(|(parent, name)| parent.join(name)).filter(|resolved| *resolved != written);
@@ -91,7 +97,8 @@ fn shown(report: &WhyReport, style: Style) -> String {
     text
 }
 
-fn words(state: WhyState) -> &'static str {
+/// A state in a few words.
+pub fn words(state: WhyState) -> &'static str {
     match state {
         WhyState::Searchable => "searchable",
         WhyState::Waiting => "waits to be read",

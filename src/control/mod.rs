@@ -48,13 +48,50 @@ pub enum Request {
         /// Which.
         name: PeerName,
         /// What changes.
-        change: PeerChange,
+        change: Terms,
+    },
+    /// Give a device another name.
+    PeerRename {
+        /// Which.
+        name: PeerName,
+        /// The new name.
+        to: PeerName,
+    },
+    /// Switch a device off for the time being, or on again.
+    PeerSwitch {
+        /// Which.
+        name: PeerName,
+        /// On, or off.
+        on: bool,
+    },
+    /// Give a device new keys under the same name, addresses and grant; the old ones are dead at once and never return.
+    PeerRotate {
+        /// Which.
+        name: PeerName,
+        /// The new keys.
+        keys: DeviceKeys,
     },
     /// Cut a device off for ever: its key never returns.
     PeerRevoke {
         /// Which.
         name: PeerName,
     },
+    /// Why a device may or may not see a document.
+    PeerExplain {
+        /// Which.
+        name: PeerName,
+        /// As it was typed: `collection/path`, perhaps.
+        typed: String,
+        /// The absolute paths that it may mean.
+        paths: Vec<PathBuf>,
+    },
+    /// Cut all devices off at once; nothing is forgotten.
+    Lockdown {
+        /// But these.
+        except: Vec<PeerName>,
+    },
+    /// End that.
+    Unlock,
     /// The owner's own search.
     Search(OwnerSearch),
     /// Figures of every collection.
@@ -75,28 +112,75 @@ pub enum Request {
     },
 }
 
-/// A device to add. Its private key stays with whoever made it.
+/// A device to add.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewPeer {
     /// Its name.
     pub name: PeerName,
+    /// Its keys.
+    pub keys: DeviceKeys,
+    /// What it may see and do. Without collections: those that exist now; without scopes: as `[grant]` says.
+    pub terms: Terms,
+}
+
+/// What the server knows of a device's keys. Its private key stays with whoever made it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceKeys {
     /// Its public key, base64.
     pub public_key: String,
     /// Its preshared key, base64.
     pub preshared_key: Option<String>,
-    /// Collections it may see; `None`: those that exist now.
-    pub collections: Option<Vec<String>>,
-    /// What it may do; `None`: as `[grant]` says.
-    pub scopes: Option<Vec<String>>,
 }
 
-/// A change of a device's grant.
+/// What a device may see and do, and when, and from where: what is not said stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct PeerChange {
-    /// Collections it may see from now on.
+pub struct Terms {
+    /// Collections and folders.
     pub collections: Option<Vec<String>>,
-    /// What it may do from now on.
+    /// Scopes.
     pub scopes: Option<Vec<String>>,
+    /// Not before this time.
+    pub not_before: Option<When>,
+    /// Until this time.
+    pub expires: Option<When>,
+    /// Outer networks; an empty list: any.
+    pub from: Option<Vec<String>>,
+}
+
+/// A time, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// At this time.
+    At(Timestamp),
+    /// At no time.
+    Never,
+}
+
+impl When {
+    /// The time, if it is one.
+    pub fn bound(self) -> Option<Timestamp> {
+        match self {
+            When::At(time) => Some(time),
+            When::Never => None,
+        }
+    }
+}
+
+/// Whether a device is served, or why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It is.
+    Served,
+    /// The owner has switched it off.
+    Disabled,
+    /// All are locked out, and it is not excepted.
+    LockedOut,
+    /// Its time has not come.
+    NotYet,
+    /// Its time is over.
+    Expired,
 }
 
 /// The owner's own search.
@@ -159,6 +243,15 @@ pub enum Response {
         /// All collections and their folders, for whoever looks outside of them.
         collections: Vec<(CollectionName, PathBuf)>,
     },
+    /// Whether a device sees a path.
+    Explained {
+        /// The device.
+        peer: Box<PeerReport>,
+        /// Once for each collection that the path lies in; empty: no collection holds it.
+        places: Vec<Sight>,
+        /// All collections and their folders.
+        collections: Vec<(CollectionName, PathBuf)>,
+    },
     /// What became of a reload.
     Reloaded {
         /// What changed and what needs a restart, a sentence each.
@@ -212,6 +305,14 @@ pub struct PeerReport {
     pub collections: Vec<String>,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// Whether it is served, or why not.
+    pub standing: Standing,
+    /// When its grant begins, if it is not in force from the start.
+    pub not_before: Option<Timestamp>,
+    /// When it ends, if it does.
+    pub expires: Option<Timestamp>,
+    /// The outer networks that it may come from; none: any.
+    pub from: Vec<String>,
     /// When it was added.
     pub created: Timestamp,
     /// Where it was last seen.
@@ -254,6 +355,8 @@ pub struct StatusReport {
     pub config: PathBuf,
     /// What devices must know.
     pub server: ServerReport,
+    /// Whether devices are locked out.
+    pub lockdown: Option<LockdownReport>,
     /// Devices, in order of name.
     pub peers: Vec<PeerReport>,
     /// Collections and what waits.
@@ -264,6 +367,27 @@ pub struct StatusReport {
     pub counters: serde_json::Map<String, serde_json::Value>,
     /// What the owner should look at, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// All devices are locked out, but some.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockdownReport {
+    /// Since when.
+    pub since: Timestamp,
+    /// But these.
+    pub except: Vec<PeerName>,
+}
+
+/// Whether a device sees a path of one collection, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sight {
+    /// Whether its grant covers the path.
+    pub admitted: bool,
+    /// The rule of its grant that decides; none where no rule covers the path.
+    pub rule: Option<String>,
+    /// How the path itself stands.
+    #[serde(flatten)]
+    pub place: WhyReport,
 }
 
 /// What is known of a path in one collection.

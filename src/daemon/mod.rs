@@ -2,8 +2,10 @@
 
 pub mod audit;
 mod background;
+mod calendar;
 mod control;
 mod crowd;
+mod devices;
 pub mod indexing;
 mod logging;
 mod notify_manager;

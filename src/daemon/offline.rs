@@ -1,7 +1,9 @@
 //! What can be asked and changed while no daemon runs: by the same code, under the lock of the state folder.
 
+use super::calendar::Calendar;
+use super::devices::{change_peers, explain, report};
 use super::peers::Peers;
-use super::running::{change_peers, index_report, search_as_owner};
+use super::running::{index_report, search_as_owner};
 use super::state::{StateDir, StateError};
 use super::why::{Reader, why};
 use crate::config::{Config, read_server_key};
@@ -29,12 +31,20 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
         Request::IndexFailures => {
             Ok(Response::Failures { failures: library()?.failures(&crate::control::owner_scope()) })
         }
-        Request::Why { typed, paths } => why(&library()?, config, Reader::Stopped, typed, paths),
-        peers => {
-            let mut list = Peers::load(state.path()).map_err(failed)?;
+        Request::Why { typed, paths } => why(&library()?, config, Reader::Stopped, typed, paths)
+            .map(|(places, collections)| Response::Why { places, collections }),
+        asked => {
+            let mut peers = Peers::load(state.path()).map_err(failed)?;
+            let now = Calendar::new(&[peers.path(), &config.audit.file]).now();
+            if let Request::PeerExplain { name, typed, paths } = asked {
+                let no_such = |error| Failed { kind: FailedKind::NotFound, ..failed(error) };
+                let peer = peers.find(name).map_err(no_such)?;
+                let report = report(&peers, peer, now, PeerStatus::default());
+                return explain((peer, report), &library()?, config, Reader::Stopped, (typed, paths));
+            }
             let server = read_server_key(&config.server.key_file).map_err(failed)?.public();
-            let changed = change_peers(&mut list, config, server, peers)?;
-            Ok(changed.into_response(|_| PeerStatus::default()))
+            let changed = change_peers(&mut peers, config, server, now, asked)?;
+            Ok(changed.into_response(|peer| report(&peers, peer, now, PeerStatus::default())))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The appliance while it serves: what the control socket may ask of it, and how changes reach every part.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,15 +8,16 @@ use std::time::Instant;
 use jiff::Timestamp;
 use nix::unistd::getpid;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use super::audit::{Audit, Change};
+use super::audit::Audit;
+use super::calendar::Calendar;
+use super::devices::{change_peers, explain, lockdown, no_such_collection, node_peer, report};
 use super::indexing::Indexer;
-use super::peers::{Defaults, Peer, Peers, PeersError, words};
+use super::peers::{Peer, Peers, PeersError};
 use super::reload;
 use super::sandbox::Enforced;
 use super::why::{Reader, why};
-use crate::config::Config;
 use crate::control::{
     Failed, FailedKind, IndexReport, OwnerSearch, PeerReport, Request, Response, SandboxReport, ServerReport,
     StatusReport, owner_scope,
@@ -23,8 +25,8 @@ use crate::control::{
 use crate::http::Appliance;
 use crate::key::PublicKey;
 use crate::link::Link;
-use crate::name::CollectionName;
-use crate::node::{NodePeer, PeerStatus};
+use crate::name::{CollectionName, PeerName};
+use crate::peer::PeerId;
 use crate::search::{CollectionStatus, Library, LibraryError, SearchRequest};
 
 /// Bytes that the snippets of an owner's search may take together; each has a floor of two lines or so, which ten come down to: a
@@ -33,9 +35,6 @@ const OWNER_SNIPPETS: usize = 400;
 
 /// Lines of context around what an owner's search found.
 const OWNER_CONTEXT_LINES: usize = 1;
-
-/// How often a device that we call hears from us: the mappings of most routers live for 30 seconds.
-const CALLED_KEEPALIVE_SECS: u16 = 25;
 
 /// Everything that serves.
 pub struct Running {
@@ -49,6 +48,12 @@ pub struct Running {
     pub server_key: PublicKey,
     /// The devices.
     pub peers: Mutex<Peers>,
+    /// Those of them that the node knows, because they are served at this time.
+    pub(super) admitted: Mutex<HashSet<PeerId>>,
+    /// The time for their grants.
+    pub(super) calendar: Calendar,
+    /// That the list of devices has changed, and with it what the calendar holds.
+    pub(super) changed: Notify,
     /// Their sessions and streams, at work on the socket.
     pub link: Arc<Link>,
     /// What requests reach.
@@ -96,7 +101,9 @@ impl Running {
             }
             Request::Why { typed, paths } => {
                 why(&self.appliance.library, &self.appliance.config.load(), Reader::Running, &typed, &paths)
+                    .map(|(places, collections)| Response::Why { places, collections })
             }
+            Request::PeerExplain { name, typed, paths } => self.explain(&name, (&typed, &paths)),
             Request::IndexRebuild { collection } => self.rebuild(collection),
             peers => self.answer_about_peers(peers),
         };
@@ -106,25 +113,73 @@ impl Running {
     fn answer_about_peers(&self, request: Request) -> Result<Response, Failed> {
         let config = self.appliance.config.load();
         let mut peers = self.peers.lock();
-        let answer = change_peers(&mut peers, &config, self.server_key, &request)?;
-        self.audit.know(peers.iter());
-        self.appliance.policy.store(Arc::new(peers.policy()));
-        if let Some(change) = answer.as_change() {
-            self.audit.change(&change);
+        let now = self.calendar.now();
+        let changed = change_peers(&mut peers, &config, self.server_key, now, &request)?;
+        if let Some(change) = changed.as_change() {
+            self.audit.know(peers.iter());
+            self.audit.change(change);
+            self.admit(&peers, now);
+            self.changed.notify_one();
+            tracing::info!("{change}");
         }
-        match &answer {
-            Changed::Added(peer) => {
-                let added = self.link.node().add_peer(Instant::now(), node_peer(peer, &config));
-                added.map_err(|error| Failed { kind: FailedKind::Failed, message: error.to_string() })?;
-                tracing::info!(peer = %peer.name, key = peer.public_key.fingerprint(), "peer added");
+        Ok(changed.into_response(|peer| self.report(&peers, peer, now)))
+    }
+
+    fn explain(&self, name: &PeerName, asked: (&str, &[PathBuf])) -> Result<Response, Failed> {
+        let (peer, report) = {
+            let peers = self.peers.lock();
+            let no_such = |error: PeersError| Failed { kind: FailedKind::NotFound, message: error.to_string() };
+            let peer = peers.find(name).map_err(no_such)?.clone();
+            let report = self.report(&peers, &peer, self.calendar.now());
+            (peer, report)
+        };
+        let config = self.appliance.config.load();
+        explain((&peer, report), &self.appliance.library, &config, Reader::Running, asked)
+    }
+
+    fn report(&self, peers: &Peers, peer: &Peer, now: Timestamp) -> PeerReport {
+        report(peers, peer, now, self.link.node().peer_status(Instant::now(), peer.id).unwrap_or_default())
+    }
+
+    /// Admits those devices that are served at this time, and cuts off all others.
+    fn admit(&self, peers: &Peers, now: Timestamp) {
+        let config = self.appliance.config.load();
+        let node = self.link.node();
+        self.appliance.policy.store(Arc::new(peers.policy(now)));
+        let mut admitted = self.admitted.lock();
+        let served: HashSet<PeerId> = peers.served(now).map(|peer| peer.id).collect();
+        // First those who go: another may come under their address.
+        admitted.retain(|id| {
+            let stays = served.contains(id);
+            if !stays {
+                node.remove_peer(*id);
             }
-            Changed::Revoked(peer) => {
-                self.link.node().remove_peer(peer.id);
-                tracing::info!(peer = %peer.name, key = peer.public_key.fingerprint(), "peer revoked");
+            stays
+        });
+        for peer in peers.served(now).filter(|peer| !admitted.contains(&peer.id)).collect::<Vec<_>>() {
+            match node.add_peer(Instant::now(), node_peer(peer, &config)) {
+                Ok(()) => drop(admitted.insert(peer.id)),
+                Err(error) => tracing::error!(peer = %peer.name, %error, "peer left out"),
             }
-            Changed::Granted(_) | Changed::Shown(_) | Changed::Listed(_) => {}
         }
-        Ok(answer.into_response(|peer| self.link.node().peer_status(Instant::now(), peer.id).unwrap_or_default()))
+    }
+
+    /// Admits those whose time it is; says when that changes next.
+    pub(super) fn admit_now(&self) -> Option<Timestamp> {
+        let (peers, now) = (self.peers.lock(), self.calendar.now());
+        self.admit(&peers, now);
+        peers.next_change(now)
+    }
+
+    /// Admits and cuts off devices as their time comes.
+    pub(super) async fn keep_calendar(&self) {
+        loop {
+            let next = self.admit_now();
+            tokio::select! {
+                () = self.calendar.wait_for(next) => {}
+                () = self.changed.notified() => {}
+            }
+        }
     }
 
     /// The owner's own search, recorded as any other.
@@ -153,9 +208,8 @@ impl Running {
 
     /// How everything is.
     pub fn status(&self) -> StatusReport {
-        let now = Instant::now();
+        let now = self.calendar.now();
         let peers = self.peers.lock();
-        let report = |peer: &Peer| report(peer, self.link.node().peer_status(now, peer.id).unwrap_or_default());
         let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
         let counters = counters.chain([("audit_lost", self.audit.lost())]);
         StatusReport {
@@ -164,7 +218,8 @@ impl Running {
             uptime_seconds: self.started.elapsed().as_secs(),
             config: self.config_path.clone(),
             server: self.server.clone(),
-            peers: peers.iter().map(report).collect(),
+            lockdown: lockdown(&peers),
+            peers: peers.iter().map(|peer| self.report(&peers, peer, now)).collect(),
             index: self.index(),
             sandbox: self.sandbox(),
             counters: counters.map(|(name, value)| (name.to_owned(), value.into())).collect(),
@@ -174,6 +229,7 @@ impl Running {
                 .cloned()
                 .chain(self.indexer.warnings())
                 .chain(self.audit.warning())
+                .chain(self.calendar.warning())
                 .collect(),
         }
     }
@@ -243,133 +299,4 @@ pub fn search_as_owner(library: &Library, search: &OwnerSearch) -> Result<Respon
             _ => Failed { kind: FailedKind::Failed, message: error.to_string() },
         },
     )
-}
-
-/// What a request about devices came to.
-pub enum Changed {
-    /// A device is new.
-    Added(Peer),
-    /// A device is gone.
-    Revoked(Peer),
-    /// A device's grant is another.
-    Granted(Peer),
-    /// One device, as it is now.
-    Shown(Peer),
-    /// All of them.
-    Listed(Vec<Peer>),
-}
-
-impl Changed {
-    /// The change for the audit log, if it is one.
-    pub fn as_change(&self) -> Option<Change> {
-        match self {
-            Changed::Added(peer) => Some(Change::PeerAdded(peer.into())),
-            Changed::Granted(peer) => Some(Change::PeerSet(peer.into())),
-            Changed::Revoked(peer) => Some(Change::PeerRevoked(peer.into())),
-            Changed::Shown(_) | Changed::Listed(_) => None,
-        }
-    }
-
-    /// The answer, with each device's figures.
-    pub fn into_response(self, status: impl Fn(&Peer) -> PeerStatus) -> Response {
-        let report = |peer: &Peer| report(peer, status(peer));
-        match self {
-            Changed::Added(peer) | Changed::Granted(peer) | Changed::Shown(peer) => {
-                Response::Peer(Box::new(report(&peer)))
-            }
-            Changed::Revoked(_) => Response::Done,
-            Changed::Listed(peers) => Response::Peers { peers: peers.iter().map(report).collect() },
-        }
-    }
-}
-
-/// Asks or changes the list of devices: with a daemon and without one.
-pub fn change_peers(
-    peers: &mut Peers,
-    config: &Config,
-    server: PublicKey,
-    request: &Request,
-) -> Result<Changed, Failed> {
-    let now = Timestamp::now();
-    let changed = match request {
-        Request::PeerAdd(new) => {
-            check_collections(new.collections.as_deref(), config)?;
-            let defaults = Defaults {
-                collections: config.collections.iter().map(|it| it.name.as_str().to_owned()).collect(),
-                scopes: config.grant.scopes.clone(),
-            };
-            peers.add(now, new, server, &config.server.tunnel, &defaults).cloned().map(Changed::Added)
-        }
-        Request::PeerSet { name, change } => {
-            check_collections(change.collections.as_deref(), config)?;
-            peers.set(name, change).cloned().map(Changed::Granted)
-        }
-        Request::PeerRevoke { name } => peers.revoke(now, name).map(Changed::Revoked),
-        Request::PeerShow { name } => peers.find(name).cloned().map(Changed::Shown),
-        Request::PeerList => Ok(Changed::Listed(peers.iter().cloned().collect())),
-        other => {
-            let message = format!("{other:?} is answered by a running daemon only");
-            return Err(Failed { kind: FailedKind::Failed, message });
-        }
-    };
-    changed.map_err(|error| Failed { kind: kind(&error), message: error.to_string() })
-}
-
-/// A collection that is named must exist; a glob may wait for those to come.
-fn check_collections(patterns: Option<&[String]>, config: &Config) -> Result<(), Failed> {
-    let missing = |pattern: &&String| {
-        let literal = !pattern.contains(['*', '?', '[', '{']);
-        literal && !config.collections.iter().any(|it| it.name.as_str() == pattern.as_str())
-    };
-    match patterns.unwrap_or_default().iter().find(missing) {
-        Some(name) => Err(no_such_collection(name, config)),
-        None => Ok(()),
-    }
-}
-
-fn no_such_collection(name: &str, config: &Config) -> Failed {
-    let names: Vec<&str> = config.collections.iter().map(|it| it.name.as_str()).collect();
-    let message = format!("there is no collection {name:?}; there are: {}", names.join(", "));
-    Failed { kind: FailedKind::NotFound, message }
-}
-
-fn kind(error: &PeersError) -> FailedKind {
-    match error {
-        PeersError::NoSuchPeer(_) => FailedKind::NotFound,
-        PeersError::NameTaken(_) | PeersError::KeyTaken(_) | PeersError::KeyRevoked(_) => FailedKind::Exists,
-        PeersError::Key(_) | PeersError::KeyIsServers | PeersError::Grant(_) => FailedKind::Usage,
-        PeersError::Io { .. } | PeersError::Damaged { .. } | PeersError::NoAddress(_) => FailedKind::Failed,
-    }
-}
-
-/// A device as the node takes it: one that the configuration says to call is called at once, and held.
-pub fn node_peer(peer: &Peer, config: &Config) -> NodePeer {
-    let called = config.server.dial.iter().find(|dial| dial.peer == peer.name);
-    NodePeer {
-        id: peer.id,
-        public_key: peer.public_key,
-        preshared_key: peer.preshared_key.clone(),
-        addresses: peer.addresses.clone(),
-        endpoint: called.map(|dial| dial.address),
-        keepalive_secs: called.map(|_| CALLED_KEEPALIVE_SECS),
-    }
-}
-
-fn report(peer: &Peer, status: PeerStatus) -> PeerReport {
-    let (collections, scopes) = words(&peer.grant);
-    PeerReport {
-        name: peer.name.clone(),
-        public_key: peer.public_key.to_string(),
-        fingerprint: peer.public_key.fingerprint(),
-        addresses: peer.addresses.clone(),
-        preshared_key: peer.preshared_key.is_some(),
-        collections,
-        scopes,
-        created: peer.created,
-        endpoint: status.endpoint,
-        latest_handshake_seconds: status.latest_handshake.map(|it| it.as_secs()),
-        received_bytes: status.received_bytes,
-        sent_bytes: status.sent_bytes,
-        streams: status.streams,
-    }
 }

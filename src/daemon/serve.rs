@@ -16,22 +16,24 @@ use nix::unistd::{chown, geteuid};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::audit::{self, Audit, Change};
 use super::background::{BackgroundError, Readiness, Side, detach};
+use super::calendar::Calendar;
 use super::control::{Control, ControlError};
 use super::crowd::Crowds;
 use super::indexing::Indexer;
 use super::peers::{Peers, PeersError};
 use super::privileges::{Identity, PrivilegeError};
-use super::running::{Running, node_peer};
+use super::running::Running;
 use super::sandbox::{self, Enforced, Reach};
 use super::shell::DaemonShell;
 use super::socket::{self, SocketError};
 use super::state::{StateDir, StateError};
 use super::{logging, notify_manager, reload};
+use crate::access::Policy;
 use crate::config::{Config, ConfigErrors, KeyFileError, Places, read_server_key};
 use crate::control::{Failed, FailedKind, ServerReport};
 use crate::http::{self, Appliance, Traffic};
@@ -243,7 +245,12 @@ impl Prepared {
             let _ = stopping.wait_for(|stop| *stop).await;
         };
         running.audit.change(&Change::Started { program: env!("CARGO_PKG_VERSION") });
+        running.admit_now();
         let control = tokio::spawn(control.serve(running.clone(), stopped));
+        let calendar = tokio::spawn({
+            let running = running.clone();
+            async move { running.keep_calendar().await }
+        });
         let signals = tokio::spawn(heed_signals(running.clone(), options.hangup).map_err(io_error("signals"))?);
         notify_manager::ready();
         tracing::info!(listen = %running.server.listen, peers = running.peers.lock().iter().count(), "serving");
@@ -259,6 +266,7 @@ impl Prepared {
         notify_manager::stopping();
         watchdog.abort();
         signals.abort();
+        calendar.abort();
         let _ = control.await;
         running.indexer.stop().await;
         running.link.stop().await;
@@ -272,11 +280,7 @@ impl Prepared {
         let Prepared { config, key, socket, inherited, state, peers, sandbox, warnings } = self;
         let library = Arc::new(Library::open(library_config(&config))?);
         let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
-        for peer in peers.iter() {
-            if let Err(error) = node.add_peer(Instant::now(), node_peer(peer, &config)) {
-                tracing::error!(peer = %peer.name, %error, "peer left out");
-            }
-        }
+        let audit_file = config.audit.file.clone();
         let audit = Arc::new(Audit::start(&config.audit, derived_key(&key, b"adit audit key")));
         audit.know(peers.iter());
         let server = ServerReport {
@@ -292,7 +296,8 @@ impl Prepared {
         let indexer = Indexer::start(&config, library.clone());
         let appliance = Arc::new(Appliance {
             library,
-            policy: ArcSwap::from_pointee(peers.policy()),
+            // Nobody is admitted before the calendar has been asked.
+            policy: ArcSwap::from_pointee(Policy::default()),
             cursor_key: derived_key(&key, b"adit cursor key"),
             shell: Arc::new(DaemonShell { progress: indexer.subscribe(), link: link.clone(), audit: audit.clone() }),
             config: ArcSwap::from_pointee(config),
@@ -306,7 +311,10 @@ impl Prepared {
             config_path: options.places.config.clone(),
             server,
             server_key: key.public(),
+            calendar: Calendar::new(&[peers.path(), &audit_file]),
             peers: Mutex::new(peers),
+            admitted: Mutex::default(),
+            changed: Notify::new(),
             link,
             appliance,
             indexer,

@@ -5,10 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::config::{CollectionConfig, Config};
-use crate::control::{Failed, FailedKind, Response, WhyReport, WhyState, owner_scope};
+use crate::control::{Failed, FailedKind, WhyReport, WhyState, owner_scope};
 use crate::documents::{
     Dotfiles, HEAD_BYTES, IGNORE_FILE, Kind, Rule, Stamp, Verdict, Visibility, detect, is_no_document, open_beneath,
 };
+use crate::name::CollectionName;
 use crate::search::{FileRecord, Library};
 
 /// Whether somebody is there to read what waits.
@@ -20,6 +21,9 @@ pub(super) enum Reader {
     Stopped,
 }
 
+/// How a path stands, in the order of the configuration; and all collections with their folders, for whoever looks outside of them.
+pub(super) type Places = (Vec<WhyReport>, Vec<(CollectionName, PathBuf)>);
+
 /// How a path stands in every collection that it lies in: one of the absolute `paths`, or else `collection/path` as it was `typed`.
 pub(super) fn why(
     library: &Library,
@@ -27,7 +31,7 @@ pub(super) fn why(
     reader: Reader,
     typed: &str,
     paths: &[PathBuf],
-) -> Result<Response, Failed> {
+) -> Result<Places, Failed> {
     let mut found = Vec::new();
     for collection in &config.collections {
         let below = paths.iter().find_map(|path| below(&collection.path, path));
@@ -39,10 +43,10 @@ pub(super) fn why(
         found.extend(named.map(|collection| (collection, below.trim_end_matches('/').to_owned())));
     }
     let places = found.into_iter().map(|(collection, path)| Question { library, collection, reader, path }.answer());
-    Ok(Response::Why {
-        places: places.collect::<Result<_, _>>()?,
-        collections: config.collections.iter().map(|it| (it.name.clone(), it.path.clone())).collect(),
-    })
+    Ok((
+        places.collect::<Result<_, _>>()?,
+        config.collections.iter().map(|it| (it.name.clone(), it.path.clone())).collect(),
+    ))
 }
 
 /// A path below a root, with `/` between its components. The root may be a link: it is the owner's.

@@ -63,6 +63,7 @@ counters! {
     SpoofedSource "dropped_spoofed_source",
     UnknownKey "dropped_unknown_key",
     UnknownIndex "dropped_unknown_index",
+    ForeignNetwork "dropped_foreign_network",
     NoRoom "dropped_no_room",
     // What became of inner packets that were not wanted.
     PacketMalformed "packets_malformed",
@@ -80,7 +81,7 @@ counters! {
     EventsLost "events_lost",
 }
 
-const OUTCOMES: [Counter; 14] = [
+const OUTCOMES: [Counter; 15] = [
     Counter::Packets,
     Counter::Keepalives,
     Counter::Handshakes,
@@ -94,6 +95,7 @@ const OUTCOMES: [Counter; 14] = [
     Counter::SpoofedSource,
     Counter::UnknownKey,
     Counter::UnknownIndex,
+    Counter::ForeignNetwork,
     Counter::NoRoom,
 ];
 

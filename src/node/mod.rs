@@ -24,6 +24,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use counters::Counter;
+use ipnet::IpNet;
 use outbox::Held;
 use peer::{Peer, State};
 use shared::Shared;
@@ -76,6 +77,8 @@ pub struct NodePeer {
     pub endpoint: Option<SocketAddr>,
     /// Persistent keepalive, in seconds.
     pub keepalive_secs: Option<u16>,
+    /// The outer networks that it may come from; none: from anywhere. From elsewhere it meets silence, even with its key.
+    pub from: Vec<IpNet>,
 }
 
 /// What happened, for those who keep records.
@@ -174,7 +177,7 @@ impl Node {
             index,
         };
         let state = State::new(Session::new(now, session), shared.stack_config(seed));
-        let entry = Arc::new(Peer::new(peer.id, state));
+        let entry = Arc::new(Peer::new(peer.id, peer.from, state));
         directory.insert(entry.clone(), peer.public_key, index, peer.addresses);
         drop(directory);
         if let Some(((), true)) = shared.with_state(&entry, |_| ()) {
@@ -212,6 +215,7 @@ impl Node {
             Admission::Index(index) => shared.directory.read().by_index(index).ok_or(Counter::UnknownIndex),
         };
         match peer {
+            Ok(peer) if !peer.comes_from(path.remote.ip()) => shared.counts.add(Counter::ForeignNetwork, 1),
             Ok(peer) => self.deliver(now, &peer, path, datagram, outbox),
             Err(unknown) => shared.counts.add(unknown, 1),
         }

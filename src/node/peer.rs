@@ -1,10 +1,11 @@
 //! One peer of a node: its session and its stack, behind one lock, and how they work together.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicBool;
 use std::task::Waker;
 use std::time::Instant;
 
+use ipnet::IpNet;
 use parking_lot::Mutex;
 
 use super::counters::{Counter, Counts};
@@ -17,6 +18,8 @@ use crate::tunnel::{Gate, Heard, Passed, Path, Session};
 /// A peer, from the moment it is added.
 pub(super) struct Peer {
     pub(super) id: PeerId,
+    /// The outer networks that it may come from; none: any.
+    from: Vec<IpNet>,
     /// Whether it stands in the queue of those that are ready.
     pub(super) queued: AtomicBool,
     /// `None` once it is removed: whoever still holds it finds nothing.
@@ -46,8 +49,13 @@ pub(super) struct Outcome {
 }
 
 impl Peer {
-    pub(super) fn new(id: PeerId, state: State) -> Peer {
-        Peer { id, queued: AtomicBool::new(false), state: Mutex::new(Some(Box::new(state))) }
+    pub(super) fn new(id: PeerId, from: Vec<IpNet>, state: State) -> Peer {
+        Peer { id, from, queued: AtomicBool::new(false), state: Mutex::new(Some(Box::new(state))) }
+    }
+
+    /// Whether it may come from this outer address.
+    pub(super) fn comes_from(&self, address: IpAddr) -> bool {
+        self.from.is_empty() || self.from.iter().any(|network| network.contains(&address))
     }
 }
 

@@ -58,6 +58,7 @@ impl World {
                 addresses: inner(of),
                 endpoint,
                 keepalive_secs: None,
+                from: Vec::new(),
             };
             server.add_peer(now, peer(id, host, None)).expect("a new peer");
             let client = Node::new(now, config(key(host), inner(host), None), [host; 32]);

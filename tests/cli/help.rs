@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 32] = [
     "",
     "up",
     "init",
@@ -15,7 +15,14 @@ const COMMANDS: [&str; 25] = [
     "peer list",
     "peer show",
     "peer set",
+    "peer rename",
+    "peer disable",
+    "peer enable",
+    "peer rotate",
     "peer revoke",
+    "peer explain",
+    "lockdown",
+    "unlock",
     "status",
     "index",
     "index status",

@@ -59,6 +59,124 @@ fn a_revoked_key_is_dead_and_never_returns() {
 }
 
 #[test]
+fn a_disabled_device_is_cut_off_and_comes_back() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("phone", &[]);
+    let mut agent = appliance.agent(&conf);
+    assert_eq!(agent.total("kettle"), 1);
+    appliance.adit(&["peer", "disable", "phone"]);
+    let answer = agent.ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert!(appliance.adit(&["peer", "list"]).contains("disabled"));
+    appliance.stop();
+    appliance.serve();
+    assert_eq!(appliance.json(&["peer", "show", "phone"])["standing"], "disabled");
+    appliance.adit(&["peer", "enable", "phone"]);
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+}
+
+#[test]
+fn a_rotated_device_is_served_under_its_new_key_alone() {
+    let appliance = Appliance::serving();
+    let old = appliance.device("phone", &["--collections", "papers"]);
+    let mut agent = appliance.agent(&old);
+    assert_eq!(agent.total("kettle"), 1);
+    let before = appliance.json(&["peer", "show", "phone"]);
+    let new = appliance.path("new.conf");
+    appliance.adit(&["peer", "rotate", "phone", "--conf", new.to_str().unwrap()]);
+    let answer = agent.ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert_eq!(appliance.agent(&new).total("kettle"), 1);
+    let after = appliance.json(&["peer", "show", "phone"]);
+    assert_eq!((&before["addresses"], &before["collections"]), (&after["addresses"], &after["collections"]));
+    let key = before["public_key"].as_str().unwrap();
+    let said = appliance.refused(&["peer", "add", "other", "--public-key", key], 7);
+    assert!(said.contains("revoked"), "{said}");
+}
+
+#[test]
+fn a_lockdown_cuts_all_but_the_excepted_and_survives_a_restart() {
+    let mut appliance = Appliance::serving();
+    let confs = ["phone", "laptop"].map(|name| appliance.device(name, &[]));
+    let [mut phone, mut laptop] = confs.each_ref().map(|conf| appliance.agent(conf));
+    assert_eq!((phone.total("kettle"), laptop.total("kettle")), (1, 1));
+    appliance.adit(&["lockdown", "--except", "laptop"]);
+    let answer = phone.ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert_eq!(laptop.total("kettle"), 1);
+    appliance.stop();
+    appliance.serve();
+    assert_eq!(appliance.json(&["status"])["lockdown"]["except"], json!(["laptop"]));
+    assert!(appliance.adit(&["status"]).contains("locked out"));
+    assert!(appliance.refused(&["lockdown", "--except", "nobody"], 6).contains("nobody"));
+    appliance.adit(&["unlock"]);
+    assert_eq!(appliance.agent(&confs[0]).total("kettle"), 1);
+    assert!(appliance.json(&["status"])["lockdown"].is_null());
+}
+
+#[test]
+fn a_grant_ends_when_its_time_is_over() {
+    let appliance = Appliance::serving();
+    let conf = appliance.device("guest", &[]);
+    let mut agent = appliance.agent(&conf);
+    assert_eq!(agent.total("kettle"), 1);
+    let end = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(1500);
+    appliance.adit(&["peer", "set", "guest", "--expires", &end.to_string()]);
+    wait_until("the device has expired", || {
+        (appliance.json(&["peer", "show", "guest"])["standing"] == "expired").then_some(())
+    });
+    let answer = agent.ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    appliance.adit(&["peer", "set", "guest", "--expires", "30d"]);
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+    for (arguments, word) in [
+        (["peer", "set", "guest", "--expires", "2020-01-01"], "over already"),
+        (["peer", "set", "guest", "--expires", "soon"], "30d"),
+        (["peer", "set", "guest", "--from", "home"], "192.0.2.0/24"),
+    ] {
+        let said = appliance.refused(&arguments, 2);
+        assert!(said.contains(word), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_device_meets_silence_from_other_networks_than_its_own() {
+    let appliance = Appliance::serving();
+    let conf = appliance.device("phone", &["--from", "192.0.2.0/24"]);
+    let answer = appliance.agent(&conf).ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    let dropped = |appliance: &Appliance| appliance.json(&["status"])["counters"]["dropped_foreign_network"].as_u64();
+    assert!(dropped(&appliance) > Some(0));
+    appliance.adit(&["peer", "set", "phone", "--from", "192.0.2.0/24,127.0.0.0/8,::1"]);
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+    appliance.adit(&["peer", "set", "phone", "--from", "any"]);
+    assert_eq!(appliance.json(&["peer", "show", "phone"])["from"], json!([]));
+}
+
+#[test]
+fn why_a_device_sees_a_document_is_explained() {
+    let mut appliance = Appliance::serving();
+    appliance.device("phone", &["--collections", "papers,!papers/secret"]);
+    let explained = |appliance: &Appliance, path: &str| appliance.adit(&["peer", "explain", "phone", path]);
+    let seen = explained(&appliance, "papers/kettle.md");
+    assert!(seen.contains("phone sees") && seen.contains("\"papers\" admits it"), "{seen}");
+    let denied = explained(&appliance, "papers/secret/plan.md");
+    assert!(denied.contains("does not see") && denied.contains("\"!papers/secret\" denies it"), "{denied}");
+    let foreign = explained(&appliance, "private/diary.md");
+    assert!(foreign.contains("does not see") && foreign.contains("no rule covers it"), "{foreign}");
+    assert!(appliance.refused(&["peer", "explain", "phone", "/nowhere"], 6).contains("in no collection"));
+    assert!(appliance.refused(&["peer", "explain", "nobody", "papers/kettle.md"], 6).contains("nobody"));
+    let sees = |appliance: &Appliance| {
+        appliance.json(&["peer", "explain", "phone", "papers/kettle.md"])["results"][0]["sees"].clone()
+    };
+    assert_eq!(sees(&appliance), true);
+    appliance.adit(&["peer", "disable", "phone"]);
+    assert!(explained(&appliance, "papers/kettle.md").contains("device: disabled"));
+    appliance.stop();
+    assert_eq!(sees(&appliance), false, "the same without a daemon");
+}
+
+#[test]
 fn without_a_daemon_the_same_commands_change_the_same_files() {
     let mut appliance = Appliance::new();
     let conf = appliance.device("phone", &["--collections", "papers"]);
@@ -99,6 +217,12 @@ fn what_is_wrong_with_a_device_is_said() {
         (&["peer", "show", "nobody"], 6, "nobody"),
         (&["peer", "revoke", "nobody"], 6, "nobody"),
         (&["peer", "set", "nobody", "--collections", "papers"], 6, "nobody"),
+        (&["peer", "set", "phone"], 2, "--expires"),
+        (&["peer", "set", "phone", "--collections", "nowhere/folder"], 6, "nowhere"),
+        (&["peer", "rename", "phone", "a b"], 2, "name"),
+        (&["peer", "rename", "nobody", "other"], 6, "nobody"),
+        (&["peer", "disable", "nobody"], 6, "nobody"),
+        (&["peer", "rotate", "nobody"], 6, "nobody"),
     ] {
         let said = appliance.refused(arguments, code);
         assert!(said.contains(word), "{arguments:?}: {said}");

@@ -56,6 +56,7 @@ fn other(key: [u8; 32], addresses_of: [&str; 2], endpoint: Option<SocketAddr>) -
         addresses: addresses(addresses_of),
         endpoint,
         keepalive_secs: None,
+        from: Vec::new(),
     }
 }
 

@@ -63,6 +63,7 @@ pub fn peer(host: u8, endpoint: Option<SocketAddr>) -> NodePeer {
         addresses: inner(host),
         endpoint,
         keepalive_secs: None,
+        from: Vec::new(),
     }
 }
 

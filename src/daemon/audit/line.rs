@@ -1,5 +1,6 @@
 //! What one line of the log says: a call, a change, or a gap. JSON, without secrets: keys are named by their fingerprints.
 
+use std::fmt;
 use std::time::Duration;
 
 use blake2::Blake2sMac256;
@@ -141,6 +142,33 @@ pub enum Change {
     PeerSet(Device),
     /// A device is gone for ever.
     PeerRevoked(Device),
+    /// A device has another name.
+    PeerRenamed {
+        /// The one it had.
+        was: String,
+        /// What it is now.
+        #[serde(flatten)]
+        device: Device,
+    },
+    /// A device was switched off.
+    PeerDisabled(Device),
+    /// A device was switched on again.
+    PeerEnabled(Device),
+    /// A device has new keys; the old one is dead.
+    PeerRotated {
+        /// The fingerprint of the old key.
+        old_key: String,
+        /// What it is now.
+        #[serde(flatten)]
+        device: Device,
+    },
+    /// All devices are locked out.
+    Lockdown {
+        /// But these.
+        except: Vec<String>,
+    },
+    /// They are admitted again.
+    Unlocked,
     /// The configuration was read again.
     Reloaded {
         /// What became of it, a sentence each.
@@ -148,6 +176,27 @@ pub enum Change {
     },
     /// The configuration was read again and refused.
     ReloadRefused,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Started { program } => write!(f, "adit {program} serves"),
+            Change::Stopped => f.write_str("told to stop"),
+            Change::PeerAdded(device) => write!(f, "{device} added"),
+            Change::PeerSet(device) => write!(f, "{device} has another grant"),
+            Change::PeerRevoked(device) => write!(f, "{device} revoked"),
+            Change::PeerRenamed { was, device } => write!(f, "{device} was {was}"),
+            Change::PeerDisabled(device) => write!(f, "{device} disabled"),
+            Change::PeerEnabled(device) => write!(f, "{device} enabled"),
+            Change::PeerRotated { old_key, device } => write!(f, "{device} rotated; its key was {old_key}"),
+            Change::Lockdown { except } if except.is_empty() => f.write_str("all peers locked out"),
+            Change::Lockdown { except } => write!(f, "all peers locked out but {}", except.join(", ")),
+            Change::Unlocked => f.write_str("peers admitted again"),
+            Change::Reloaded { notes } => write!(f, "configuration read again: {}", notes.join("; ")),
+            Change::ReloadRefused => f.write_str("configuration refused"),
+        }
+    }
 }
 
 /// A device, with what it may see and do since the change.
@@ -161,6 +210,21 @@ pub struct Device {
     pub collections: Vec<String>,
     /// Its scopes.
     pub scopes: Vec<String>,
+    /// When that begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When that ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// The outer networks that it may come from; none: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<String>,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peer {} ({})", self.peer, self.key)
+    }
 }
 
 /// The line of a device's call.

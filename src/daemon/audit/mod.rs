@@ -254,6 +254,14 @@ impl Writer {
 impl From<&Peer> for Device {
     fn from(peer: &Peer) -> Device {
         let (collections, scopes) = words(&peer.grant);
-        Device { peer: peer.name.to_string(), key: peer.public_key.fingerprint(), collections, scopes }
+        Device {
+            peer: peer.name.to_string(),
+            key: peer.public_key.fingerprint(),
+            collections,
+            scopes,
+            not_before: peer.window.not_before,
+            expires: peer.window.expires,
+            from: peer.from.iter().map(ToString::to_string).collect(),
+        }
     }
 }
