@@ -11,7 +11,8 @@ use super::terminal::{print, print_json, say};
 use super::units::{bytes, count, grouped, harmless, table};
 use super::{places, progress};
 use crate::config::Places;
-use crate::control::{Client, IndexReport, Request, Response};
+use crate::control::{Client, IndexReport, PassedOverReport, Request, Response};
+use crate::documents::PassedOver;
 use crate::name::CollectionName;
 use crate::search::{CollectionStatus, Failure};
 
@@ -136,5 +137,44 @@ fn overview(report: &IndexReport) -> String {
     if report.round > report.done {
         text.push_str(&format!("{} of {} in this round\n", grouped(report.done), count(report.round, "file")));
     }
+    report.passed_over.iter().for_each(|passed| text.push_str(&passed_over(passed)));
     text
+}
+
+/// What is passed over in a collection, in a line; nothing where nothing is.
+fn passed_over(report: &PassedOverReport) -> String {
+    let PassedOver { hidden, excluded, too_large, links, special, unreadable, no_documents } = report.counts;
+    let parts = [
+        (hidden, "hidden or temporary"),
+        (excluded, "excluded"),
+        (too_large, "too large"),
+        (no_documents, "without text"),
+        (links, if links == 1 { "link" } else { "links" }),
+        (special, "neither file nor folder"),
+        (unreadable, "not to be looked at"),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    match parts.is_empty() {
+        true => String::new(),
+        false => format!("passed over in {}: {} (`adit why FILE` tells which)\n", report.collection, parts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_over_is_said_by_reason() {
+        let line = |counts| passed_over(&PassedOverReport { collection: "papers".parse().unwrap(), counts });
+        assert_eq!(line(PassedOver::default()), "");
+        assert_eq!(
+            line(PassedOver { hidden: 1200, no_documents: 2, links: 1, ..PassedOver::default() }),
+            "passed over in papers: 1,200 hidden or temporary, 2 without text, 1 link (`adit why FILE` tells which)\n"
+        );
+    }
 }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Scope;
-use crate::documents::Format;
 use crate::documents::confine::Confinement;
+use crate::documents::{Format, PassedOver};
 use crate::name::{CollectionName, PeerName};
 use crate::search::{Answer, CollectionStatus, Failure};
 
@@ -467,4 +467,17 @@ pub struct IndexReport {
     pub done: u64,
     /// Files of the present round.
     pub round: u64,
+    /// What the last walk of each collection passed over, by reason; nothing without a daemon.
+    #[serde(default)]
+    pub passed_over: Vec<PassedOverReport>,
+}
+
+/// What is passed over in one collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOverReport {
+    /// The collection.
+    pub collection: CollectionName,
+    /// How much, by reason.
+    #[serde(flatten)]
+    pub counts: PassedOver,
 }

@@ -19,8 +19,8 @@ use super::reload;
 use super::sandbox::Enforced;
 use super::why::{Reader, why};
 use crate::control::{
-    Failed, FailedKind, IndexReport, OwnerSearch, PeerReport, Request, Response, SandboxReport, ServerReport,
-    StatusReport, owner_scope,
+    Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response, SandboxReport,
+    ServerReport, StatusReport, owner_scope,
 };
 use crate::http::Appliance;
 use crate::key::PublicKey;
@@ -251,6 +251,8 @@ impl Running {
         report.activity = progress.activity();
         report.done = progress.done;
         report.round = progress.total;
+        let passed_over = progress.passed_over.into_iter();
+        report.passed_over = passed_over.map(|(collection, counts)| PassedOverReport { collection, counts }).collect();
         report
     }
 }

@@ -41,7 +41,7 @@ pub use encoding::{clean, is_unseen};
 pub use extract::{ExtractLimits, Refusal, extract};
 pub use format::{HEAD_BYTES, Kind, could_be_a_document, detect, is_no_document};
 pub use visible::{Dotfiles, IGNORE_FILE, PatternError, Rule, Verdict, Visibility};
-pub use walk::{Found, Refused, Walk};
+pub use walk::{Found, PassedOver, Refused, Walk};
 
 /// What came out of a document. `text` is whole; passages divide it without gap or overlap, so that their texts in order are the text.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

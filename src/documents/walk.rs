@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::FileType;
+use serde::{Deserialize, Serialize};
 
 use super::Stamp;
 use super::beneath::look_at;
@@ -26,6 +27,41 @@ pub struct Walk {
     pub mounts: BTreeMap<String, u64>,
     /// Of those, the ones that hold nothing at all: where something was mounted before, it probably is not now.
     pub empty_mounts: Vec<String>,
+    /// What does not belong to it, or cannot be read, by reason.
+    pub passed_over: PassedOver,
+}
+
+/// What a walk passed over, by reason. A folder that is passed over counts once, whatever lies in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Dotfiles, temporary files, and what programs keep for themselves.
+    pub hidden: u64,
+    /// By `exclude` of the configuration or an `.aditignore`.
+    pub excluded: u64,
+    /// Larger than `max_file`.
+    pub too_large: u64,
+    /// Symbolic links: none is followed, so none leads out.
+    pub links: u64,
+    /// Devices, sockets, pipes.
+    pub special: u64,
+    /// What could not be looked at: named among the failures.
+    pub unreadable: u64,
+    /// Files that hold no text: pictures, programs, archives. A walk does not open them; reading tells.
+    pub no_documents: u64,
+}
+
+impl PassedOver {
+    fn count(&mut self, rule: &Rule) {
+        let which = match rule {
+            Rule::Dotfile(_) | Rule::Bookkeeping(_) | Rule::Temporary(_) => &mut self.hidden,
+            Rule::Excluded(_) | Rule::Ignored { .. } => &mut self.excluded,
+            Rule::TooLarge { .. } => &mut self.too_large,
+            Rule::Link(_) => &mut self.links,
+            Rule::NotAFile(_) => &mut self.special,
+            Rule::TooDeep => &mut self.unreadable,
+        };
+        *which += 1;
+    }
 }
 
 /// A file that belongs to a collection.
@@ -102,11 +138,11 @@ impl Walker<'_> {
             }
             match name {
                 Ok(name) => self.entry(&name, device)?,
-                Err(bytes) => self.refuse(
-                    self.trail.path_of(&String::from_utf8_lossy(&bytes)),
-                    Stamp::NONE,
-                    "its name is not UTF-8: rename it",
-                ),
+                Err(bytes) => {
+                    self.walk.passed_over.unreadable += 1;
+                    let path = self.trail.path_of(&String::from_utf8_lossy(&bytes));
+                    self.refuse(path, Stamp::NONE, "its name is not UTF-8: rename it");
+                }
             }
         }
         Ok(())
@@ -123,7 +159,11 @@ impl Walker<'_> {
             }
         };
         let stamp = Stamp::from_stat(&stat);
-        match self.rule.rule(&self.trail, name, &stat) {
+        let rule = self.rule.rule(&self.trail, name, &stat);
+        if let Some(rule) = &rule {
+            self.walk.passed_over.count(rule);
+        }
+        match rule {
             Some(rule @ Rule::TooLarge { .. }) if could_be_a_document(name) => {
                 self.refuse(path, stamp, &rule.to_string())
             }
@@ -152,6 +192,7 @@ impl Walker<'_> {
     /// Notes a folder whose content is unknown.
     fn unseen(&mut self, folder: &str, stamp: Stamp, reason: &str) {
         self.walk.unseen.push(folder.to_owned());
+        self.walk.passed_over.unreadable += 1;
         let path = match folder.trim_end_matches('/') {
             "" => ".",
             path => path,
@@ -218,6 +259,9 @@ mod tests {
 
         assert_eq!(paths(&walk), ["a.txt", "b/c/d.md"]);
         assert_eq!(walk.refused, []);
+        // `.aditignore`, `.hidden` and `b/x.md~`; what it ignores; a link; a pipe.
+        let expected = PassedOver { hidden: 3, excluded: 1, links: 1, special: 1, ..PassedOver::default() };
+        assert_eq!(walk.passed_over, expected);
         let rule = Visibility::new(root, &[], Dotfiles::Hidden, 100).unwrap();
         for file in &walk.files {
             assert_eq!(rule.explains(&file.path), crate::documents::Verdict::Visible(file.stamp));
@@ -244,6 +288,7 @@ mod tests {
         let refused: Vec<&str> = walk.refused.iter().map(|refused| refused.path.as_str()).collect();
         assert_eq!(refused, ["broken", "caf\u{fffd}.txt", "large.pdf"]);
         assert_eq!(walk.unseen, ["broken/"]);
+        assert_eq!(walk.passed_over, PassedOver { too_large: 2, unreadable: 2, ..PassedOver::default() });
     }
 
     #[test]

@@ -97,3 +97,32 @@ fn status_says_what_holds_the_workers() {
     assert_eq!(status["sandbox"]["worker_memory_bytes"], 512 << 20);
     assert!(appliance.adit(&["status"]).contains("  sandbox: "));
 }
+
+#[test]
+fn what_is_passed_over_is_counted_by_reason() {
+    let mut appliance = Appliance::new();
+    appliance.write("papers", ".plan", "world domination");
+    appliance.write("papers", "letter.docx~", "half");
+    appliance.write("papers", ".aditignore", "drafts/\n");
+    appliance.write("papers", "drafts/a.txt", "not yet");
+    appliance.write("papers", "photo.jpg", b"\xff\xd8\xff\xe0 no text");
+    appliance.write("papers", "tool", b"\x7fELF\0\0\0\0 a program");
+    std::os::unix::fs::symlink("/etc", appliance.path("papers/etc")).unwrap();
+    appliance.serve();
+    let counts = wait_until("everything has been looked at", || {
+        let status = appliance.json(&["index", "status"]);
+        let papers = status["passed_over"].as_array()?.iter().find(|it| it["collection"] == "papers")?.clone();
+        (papers["no_documents"] == 2).then_some(papers)
+    });
+    assert_eq!(
+        (&counts["hidden"], &counts["excluded"], &counts["links"]),
+        (&3.into(), &1.into(), &1.into()),
+        "{counts}"
+    );
+    let said = appliance.adit(&["index", "status"]);
+    assert!(
+        said.contains("passed over in papers: 3 hidden or temporary, 1 excluded, 2 without text, 1 link"),
+        "{said}"
+    );
+    appliance.stop();
+}

@@ -15,7 +15,7 @@ use super::queue::{Queue, Urgency};
 use super::reading::Outcome;
 use super::strikes::Strikes;
 use crate::config::CollectionConfig;
-use crate::documents::{Dotfiles, Found, Stamp, Visibility};
+use crate::documents::{Dotfiles, Found, PassedOver, Stamp, Visibility, Walk};
 use crate::limits::{NO_DOCUMENTS, READ_SHARE, READ_SHORT};
 use crate::name::CollectionName;
 use crate::search::{Indexing, LibraryError};
@@ -50,6 +50,8 @@ pub(super) struct Folder {
     pub(super) check: Check,
     /// How often in a row writing found it damaged.
     pub(super) damages: u32,
+    /// What the last walk passed over.
+    passed_over: PassedOver,
     /// Files that are no documents, as they looked, so that they are not opened at every walk.
     no_documents: HashMap<String, Stamp>,
     /// How often each file changed while it was read.
@@ -99,6 +101,7 @@ impl Folder {
             broken: Some((now, Duration::ZERO)),
             check: Check::WhenIdle,
             damages: 0,
+            passed_over: PassedOver::default(),
             no_documents: HashMap::new(),
             changes: HashMap::new(),
             strikes,
@@ -213,6 +216,18 @@ impl Folder {
         }
         let indexing = Indexing { read: self.done, files: self.done + pending };
         self.ledger.tell((is_unknown || pending > 0 || !is_shown).then_some(indexing));
+    }
+
+    /// Takes over what a walk of everything passed over, and forgets what it saw no more.
+    pub(super) fn take_passed_over(&mut self, walk: &Walk) {
+        self.passed_over = walk.passed_over;
+        let is_there = |path: &str| walk.files.binary_search_by(|file| file.path.as_str().cmp(path)).is_ok();
+        self.no_documents.retain(|path, _| is_there(path));
+    }
+
+    /// What is passed over in it, by reason.
+    pub(super) fn passed_over(&self) -> PassedOver {
+        PassedOver { no_documents: self.no_documents.len() as u64, ..self.passed_over }
     }
 
     /// Whether a file needs no look: it is known to be no document, or has its time to be tried again.

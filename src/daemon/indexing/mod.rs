@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::task::{Command, Task};
 use super::workers::{Pool, PoolConfig};
 use crate::config::Config;
+use crate::documents::PassedOver;
 use crate::limits::INDEXER_COMMANDS;
 use crate::name::CollectionName;
 use crate::search::Library;
@@ -50,6 +51,8 @@ pub struct Progress {
     pub walking: Vec<CollectionName>,
     /// What the owner should know, a sentence each.
     pub warnings: Vec<String>,
+    /// What is passed over in each collection, by reason.
+    pub passed_over: Vec<(CollectionName, PassedOver)>,
 }
 
 impl Progress {

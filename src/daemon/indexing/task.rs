@@ -275,6 +275,7 @@ impl Task {
         folder.mounts.extend(kept);
         self.mounts.remember(&folder.name, &folder.mounts);
         folder.walked = Some(begun);
+        folder.take_passed_over(&walk);
         let sight = Sight::of_walk(walk, folder.ledger.known(), &rule, &folder.away);
         self.take_sight(number, sight, Urgency::Bulk, now);
     }
@@ -521,6 +522,8 @@ impl Task {
         };
         let unwatched: Vec<String> = self.folders.iter().zip(&self.watched).filter_map(unwatched).collect();
         self.round.warnings = self.folders.iter().flat_map(Folder::warnings).chain(unwatched).collect();
+        self.round.passed_over =
+            self.folders.iter().map(|folder| (folder.name.clone(), folder.passed_over())).collect();
         self.progress.send_if_modified(|published| {
             let is_news = *published != self.round;
             published.clone_from(&self.round);
