@@ -8,6 +8,14 @@ use crate::appliance::{Appliance, wait_until};
 #[allow(dead_code)]
 mod forge;
 
+#[path = "../fuzz/mutate.rs"]
+mod mutate;
+
+use mutate::Mutator;
+
+/// The longest that a batch may take on a loaded machine, with the waits between three tries of each.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(1200);
+
 /// Anonymous and file-backed memory that the daemon itself may come to, in KiB: a bomb that went off in it would be above.
 const DAEMON_KIB: u64 = 400 << 10;
 
@@ -66,6 +74,60 @@ fn a_folder_full_of_hostile_documents_is_survived_and_told_of() {
     let most: u64 = line_of(daemon, "VmHWM").unwrap().trim_end_matches(" kB").parse().unwrap();
     assert!(most < DAEMON_KIB, "the daemon came to {most} KiB");
     wait_until("no process is left of the workers", || children_of(daemon).is_empty().then_some(()));
+    appliance.stop();
+}
+
+/// Mutated documents in one batch with good ones; `ADIT_HOSTILE` says another number (the whole measure is 1,000).
+const MUTATED: usize = 120;
+
+#[test]
+fn mutated_documents_of_every_format_are_read_or_named_and_cost_no_good_one() {
+    let mutated = std::env::var("ADIT_HOSTILE").map_or(MUTATED, |it| it.parse().expect("ADIT_HOSTILE is a number"));
+    let mut seeds = Vec::new();
+    for folder in ["club", "garden", "house", "kitchen", "workshop"] {
+        let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/library").join(folder);
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let extension = path.extension().unwrap().to_str().unwrap().to_owned();
+            seeds.push((extension, fs::read(path).unwrap()));
+        }
+    }
+    seeds.sort();
+    let mut appliance = Appliance::new();
+    let mut mutators: Vec<Mutator> =
+        (1..).zip(&seeds).map(|(n, (_, seed))| Mutator::new(n, vec![seed.clone()])).collect();
+    for n in 0..mutated {
+        let which = n % seeds.len();
+        appliance.write("papers", &format!("mutated/{n}.{}", seeds[which].0), mutators[which].next());
+    }
+    for n in 0..40 {
+        appliance.write("papers", &format!("good/{n}.md"), format!("# Good\n\nlighthouse number{n}\n"));
+    }
+    let log = fs::OpenOptions::new().create(true).append(true).open(appliance.path("log")).unwrap();
+    let daemon = appliance.command(&["serve"]).stderr(log).spawn().unwrap();
+    let pid = daemon.id();
+    appliance.daemon = Some(daemon);
+    // Three tries of a bad one take a minute and more of waiting: what is asked is that nothing waits for ever.
+    let begun = std::time::Instant::now();
+    let accounted = loop {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let status = appliance.try_adit(&["index", "status", "--json"]);
+        let Ok(status) = serde_json::from_slice::<serde_json::Value>(&status.stdout) else { continue };
+        let papers = &status["collections"][0];
+        let no_documents = status["passed_over"][0]["no_documents"].as_u64().unwrap_or(0);
+        let sum = papers["documents"].as_u64().unwrap() + papers["failed"].as_u64().unwrap() + no_documents;
+        // Besides them there are the two documents of every appliance.
+        if sum >= mutated as u64 + 42 {
+            break sum;
+        }
+        assert!(begun.elapsed() < LONGEST, "{sum} of {} are accounted for: {status}", mutated + 42);
+    };
+    assert_eq!(accounted, mutated as u64 + 42);
+    assert_eq!(appliance.json(&["search", "lighthouse"])["total"], 40);
+    assert_eq!(appliance.json(&["status"])["pid"], pid, "it is the same daemon");
+    let most: u64 = line_of(pid, "VmHWM").unwrap().trim_end_matches(" kB").parse().unwrap();
+    println!("{mutated} mutated documents in {} s; the daemon came to {most} KiB", begun.elapsed().as_secs());
+    assert!(most < DAEMON_KIB, "the daemon came to {most} KiB");
     appliance.stop();
 }
 

@@ -1,6 +1,7 @@
 //! Keeping the index true: folders and their changes in, commits to the library out. One task, on a thread of its own, walks and
 //! watches every collection, has what changed read by the pool of workers, and writes what comes of it.
 
+mod checking;
 mod folder;
 mod ledger;
 mod mounts;
@@ -9,6 +10,7 @@ mod queue;
 mod reading;
 mod strikes;
 mod task;
+mod walking;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! The indexer's task: one loop over commands, changes, finished walks, finished files and time.
 
-use std::io;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,19 +9,20 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::checking::IndexChecked;
 use super::folder::{Check, Folder};
 use super::ledger::Ledger;
-use super::mounts::{MountsFile, away};
+use super::mounts::MountsFile;
 use super::plan::Sight;
 use super::queue::Urgency;
 use super::reading::{Outcome, read};
 use super::strikes::Strikes;
+use super::walking::FolderWalked;
 use super::{Patience, Progress};
 use crate::config::Config;
 use crate::daemon::watch::{Changes, Watcher};
 use crate::daemon::workers::Pool;
-use crate::documents::{ExtractLimits, IGNORE_FILE, Walk};
-use crate::limits::READ_SHARE;
+use crate::documents::{ExtractLimits, IGNORE_FILE};
 use crate::name::CollectionName;
 use crate::search::{Library, LibraryError};
 
@@ -40,27 +39,27 @@ pub(super) enum Command {
 
 /// Everything the loop holds.
 pub(super) struct Task {
-    runtime: Handle,
-    folders: Vec<Folder>,
-    pool: Pool,
-    limits: ExtractLimits,
-    rescan: Duration,
-    patience: Patience,
-    mounts: MountsFile,
+    pub(super) runtime: Handle,
+    pub(super) folders: Vec<Folder>,
+    pub(super) pool: Pool,
+    pub(super) limits: ExtractLimits,
+    pub(super) rescan: Duration,
+    pub(super) patience: Patience,
+    pub(super) mounts: MountsFile,
     /// `None` where this machine has no means of watching left: then walks must do.
-    watcher: Option<Watcher>,
+    pub(super) watcher: Option<Watcher>,
     /// Whether each folder is watched.
-    watched: Vec<bool>,
+    pub(super) watched: Vec<bool>,
     files: JoinSet<FileRead>,
     /// How many of those are large.
-    large: usize,
-    walks: JoinSet<FolderWalked>,
-    checks: JoinSet<IndexChecked>,
-    library: Arc<Library>,
+    pub(super) large: usize,
+    pub(super) walks: JoinSet<FolderWalked>,
+    pub(super) checks: JoinSet<IndexChecked>,
+    pub(super) library: Arc<Library>,
     /// Ends walks under way.
-    stopping: Arc<AtomicBool>,
-    progress: watch::Sender<Progress>,
-    round: Progress,
+    pub(super) stopping: Arc<AtomicBool>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) round: Progress,
 }
 
 struct FileRead {
@@ -70,19 +69,6 @@ struct FileRead {
     urgency: Urgency,
     outcome: Outcome,
     took: Duration,
-}
-
-struct FolderWalked {
-    folder: usize,
-    generation: u64,
-    begun: Timestamp,
-    took: Duration,
-    walk: io::Result<Walk>,
-}
-
-struct IndexChecked {
-    folder: usize,
-    found: Result<Option<String>, LibraryError>,
 }
 
 /// What the loop was woken by.
@@ -217,89 +203,6 @@ impl Task {
         self.publish();
     }
 
-    fn begin_walk(&mut self, number: usize, now: Instant) {
-        let folder = &mut self.folders[number];
-        if folder.walking || !folder.is_open() || folder.next_walk > now {
-            return;
-        }
-        let Some(rule) = folder.rule.clone() else { return };
-        folder.walking = true;
-        folder.next_walk = now + self.rescan;
-        if let Some(watcher) = &mut self.watcher
-            && !watcher.watches(number, &folder.root)
-        {
-            // Watched before it is walked: what changes in between is seen twice rather than never.
-            let watched = watcher.watch(number, &folder.root);
-            // Of a folder that is away, more is said already.
-            if let (Err(error), None) = (&watched, &folder.trouble) {
-                tracing::warn!(collection = %folder.name, %error, "a folder is not watched");
-            }
-            self.watched[number] = watched.is_ok();
-        }
-        let (generation, stop) = (folder.generation, Arc::clone(&self.stopping));
-        self.walks.spawn_blocking_on(
-            move || {
-                let (begun, clock) = (Timestamp::now(), Instant::now());
-                let walk = rule.walk(&stop);
-                FolderWalked { folder: number, generation, begun, took: clock.elapsed(), walk }
-            },
-            &self.runtime,
-        );
-    }
-
-    fn walked(&mut self, walked: FolderWalked) {
-        let now = Instant::now();
-        let FolderWalked { folder: number, generation, begun, took, walk } = walked;
-        let folder = &mut self.folders[number];
-        (folder.walking, folder.has_been_walked) = (false, true);
-        let Some(rule) = folder.rule.clone().filter(|_| folder.generation == generation) else { return };
-        let walk = match walk {
-            Ok(walk) => walk,
-            Err(error) => return self.root_is_away(number, &error.to_string(), took, now),
-        };
-        folder.away = away(&folder.mounts, &walk);
-        if folder.away.iter().any(String::is_empty) && !folder.ledger.known().is_empty() {
-            return self.root_is_away(number, "it is empty, and another file system than before", took, now);
-        }
-        folder.trouble = match folder.away.as_slice() {
-            [] => None,
-            away => Some(format!(
-                "{} of {} is not mounted: its documents are kept as they were",
-                away.join(", "),
-                folder.name
-            )),
-        };
-        let kept = folder.mounts.iter().filter(|(mount, _)| folder.away.contains(mount));
-        let kept: Vec<(String, u64)> = kept.map(|(mount, device)| (mount.clone(), *device)).collect();
-        folder.mounts = walk.mounts.clone();
-        folder.mounts.extend(kept);
-        self.mounts.remember(&folder.name, &folder.mounts);
-        folder.walked = Some(begun);
-        folder.take_passed_over(&walk);
-        let sight = Sight::of_walk(walk, folder.ledger.known(), &rule, &folder.away);
-        self.take_sight(number, sight, Urgency::Bulk, now);
-    }
-
-    /// A root that is not there keeps its index. It is looked for again soon, or less often where looking takes long: it may be a
-    /// disk that does not answer.
-    fn root_is_away(&mut self, number: usize, reason: &str, took: Duration, now: Instant) {
-        if self.stopping.load(Ordering::Relaxed) {
-            return;
-        }
-        let folder = &mut self.folders[number];
-        let words = format!("{} cannot be read ({reason}): its documents are kept as they were", folder.name);
-        if folder.trouble.as_ref() != Some(&words) {
-            tracing::warn!(collection = %folder.name, reason, "a folder cannot be read; its documents are kept as they were");
-        }
-        folder.trouble = Some(words);
-        let wait = (took * READ_SHARE).max(self.patience.away).min(self.patience.longest);
-        folder.next_walk = now + wait.min(self.rescan);
-        self.watched[number] = false;
-        if let Some(watcher) = &mut self.watcher {
-            watcher.unwatch(number);
-        }
-    }
-
     fn changed(&mut self, changes: Changes) {
         let now = Instant::now();
         for number in changes.lost {
@@ -339,7 +242,7 @@ impl Task {
         }
     }
 
-    fn take_sight(&mut self, number: usize, sight: Sight, urgency: Urgency, now: Instant) {
+    pub(super) fn take_sight(&mut self, number: usize, sight: Sight, urgency: Urgency, now: Instant) {
         let folder = &mut self.folders[number];
         let plan = sight.plan(folder.ledger.known(), |found| folder.skips(found));
         let taken = folder.take_plan(plan, urgency, now);
@@ -421,48 +324,6 @@ impl Task {
             outcome = folder.ledger.release();
         }
         self.heed(number, outcome);
-    }
-
-    /// Has an index compared with its checksums, where that is due: one at a time, since the disk is one.
-    fn begin_check(&mut self, number: usize) {
-        let folder = &mut self.folders[number];
-        if !folder.check_due() || !self.checks.is_empty() {
-            return;
-        }
-        folder.check = Check::UnderWay;
-        let (library, name, stop) = (Arc::clone(&self.library), folder.name.clone(), Arc::clone(&self.stopping));
-        self.checks.spawn_blocking_on(
-            move || {
-                let mut begun = Instant::now();
-                let found = library.check(&name, || {
-                    // Searching goes first, and the disk is slow: as long as a file took is left to others.
-                    std::thread::sleep(begun.elapsed());
-                    begun = Instant::now();
-                    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                });
-                IndexChecked { folder: number, found }
-            },
-            &self.runtime,
-        );
-    }
-
-    fn checked(&mut self, checked: IndexChecked) {
-        let folder = &mut self.folders[checked.folder];
-        let (reason, now) = (checked.found, Instant::now());
-        match reason {
-            // Its bytes are what was written, and still it is of no use.
-            Ok(None) if folder.seems_damaged() => folder.begin_anew("it contradicts itself", &self.patience, now),
-            Ok(None) => {
-                tracing::debug!(collection = %folder.name, "the index is what was written");
-                folder.check = Check::Done;
-            }
-            Ok(Some(reason)) => folder.begin_anew(&reason, &self.patience, now),
-            Err(error) if error.is_damage() => folder.begin_anew(&error.to_string(), &self.patience, now),
-            Err(error) => {
-                tracing::warn!(collection = %folder.name, %error, "the index cannot be checked");
-                folder.check = Check::Done;
-            }
-        }
     }
 
     fn heed(&mut self, number: usize, outcome: Result<(), LibraryError>) {
