@@ -10,6 +10,8 @@ mod outcome;
 mod terminal;
 
 #[cfg(feature = "server")]
+mod audit;
+#[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]
 mod device;
@@ -112,6 +114,8 @@ enum Command {
     Search(search::Arguments),
     #[cfg(feature = "server")]
     Why(why::Arguments),
+    #[cfg(feature = "server")]
+    Audit(audit::Arguments),
     Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),
     #[cfg(feature = "server")]
@@ -157,6 +161,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
         Command::Why(arguments) => why::run(&places::find(config)?, arguments),
+        Command::Audit(arguments) => audit::run(&places::find(config)?, arguments),
         Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),

@@ -23,6 +23,16 @@ pub fn not_before(text: &str) -> Result<When, String> {
     parse(text, &Zoned::now(), Ok)
 }
 
+/// A time in the past: a date means its beginning, a span the time that long ago.
+pub fn since(text: &str) -> Result<Timestamp, String> {
+    let now = Zoned::now();
+    let wrong = || format!("{text:?} is no time; write 2h, 7d, 2026-11-01, or 2026-11-01T18:00");
+    match text.parse::<Span>() {
+        Ok(span) => now.checked_sub(span.abs()).map(|time| time.timestamp()).map_err(|_| beyond(text)),
+        Err(_) => parse(text, &now, Ok).ok().and_then(When::bound).ok_or_else(wrong),
+    }
+}
+
 fn parse(text: &str, now: &Zoned, day: fn(Date) -> Result<Date, jiff::Error>) -> Result<When, String> {
     let text = text.trim();
     if text == "never" {
@@ -92,5 +102,7 @@ mod tests {
         assert!(until("2020-01-01").unwrap_err().contains("over already"));
         assert!(until("1d").is_ok() && until("never") == Ok(When::Never));
         assert!(not_before("2020-01-01").is_ok());
+        assert!(since("1d").unwrap() < Timestamp::now() && since("2020-01-01").is_ok());
+        assert!(since("never").is_err() && since("yore").is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked and changed while no daemon runs: by the same code, under the lock of the state folder.
 
+use super::audit::record_offline;
 use super::calendar::Calendar;
 use super::devices::{change_peers, explain, report};
 use super::peers::Peers;
@@ -44,6 +45,11 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
             }
             let server = read_server_key(&config.server.key_file).map_err(failed)?.public();
             let changed = change_peers(&mut peers, config, server, now, asked)?;
+            // The change stands; who reads the log later should know that it is not complete.
+            let recorded = changed.as_change().map_or(Ok(()), |change| record_offline(&config.audit, now, change));
+            if let Err(error) = recorded {
+                tracing::warn!(%error, log = %config.audit.file.display(), "the change was made but not recorded");
+            }
             Ok(changed.into_response(|peer| report(&peers, peer, now, PeerStatus::default())))
         }
     }

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 33] = [
     "",
     "up",
     "init",
@@ -30,6 +30,7 @@ const COMMANDS: [&str; 32] = [
     "index rebuild",
     "search",
     "why",
+    "audit",
     "bridge",
     "client-config",
     "config",

@@ -57,6 +57,53 @@ fn every_call_and_every_change_has_its_line() {
 }
 
 #[test]
+fn the_log_is_read_back_with_and_without_a_daemon() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("phone", &["--collections", "papers"]);
+    let mut agent = appliance.agent(&conf);
+    assert_eq!(agent.total("descale"), 1);
+    appliance.adit(&["search", "xylophone"]);
+    appliance.adit(&["peer", "rename", "phone", "mobile"]);
+    drop(agent);
+    lines(&appliance, "change", 3);
+    for stopped in [false, true] {
+        if stopped {
+            appliance.stop();
+        }
+        let text = appliance.adit(&["audit"]);
+        assert!(text.contains("phone         search \"descale\": papers/kettle.md"), "{text}");
+        let calls = |arguments: &[&str]| {
+            let records = appliance.json(&[&["audit"], arguments].concat())["records"].as_array().unwrap().clone();
+            records
+                .into_iter()
+                .filter(|record| record["tool"] == "search")
+                .map(|record| record["peer"].clone())
+                .collect()
+        };
+        let of: [(&[&str], Vec<Value>); 7] = [
+            (&[], vec![json!("phone"), json!("owner")]),
+            (&["--peer", "mobile"], vec![json!("phone")]),
+            (&["--peer", "owner"], vec![json!("owner")]),
+            (&["--document", "papers/kettle.md"], vec![json!("phone")]),
+            (&["--document", "private"], vec![json!("owner")]),
+            (&["--since", "1h"], vec![json!("phone"), json!("owner")]),
+            (&["--peer", "tablet"], vec![]),
+        ];
+        for (arguments, expected) in of {
+            let found: Vec<Value> = calls(arguments);
+            assert_eq!(found, expected, "{arguments:?}");
+        }
+    }
+    let last = appliance.json(&["audit", "-n", "1"]);
+    assert_eq!((&last["records"][0]["change"], last["records"].as_array().unwrap().len()), (&json!("stopped"), 1));
+    assert!(last["earlier"].as_u64() > Some(3), "{last}");
+    appliance.adit(&["peer", "disable", "mobile"]);
+    let offline = appliance.json(&["audit", "-n", "1"]);
+    assert_eq!(offline["records"][0]["change"], "peer_disabled", "a change without a daemon is recorded too");
+    assert!(appliance.refused(&["audit", "--since", "yore"], 2).contains("2026"));
+}
+
+#[test]
 fn with_hashes_no_query_is_kept() {
     let mut appliance = Appliance::new();
     configure(&appliance, "[audit]\nqueries = \"hash\"\n");

@@ -150,6 +150,12 @@ impl LogFiles {
         Ok(older)
     }
 
+    /// All files that there are, or were a moment ago, newest first.
+    pub(super) fn paths(&self) -> io::Result<Vec<PathBuf>> {
+        let older = self.older()?.into_iter().map(|file| file.path);
+        Ok(std::iter::once(self.path.clone()).chain(older).collect())
+    }
+
     fn numbered(&self, number: u32) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(format!(".{number}"));

@@ -5,10 +5,10 @@
 //! and the log says how many are missing where. If the owner wants it so, nothing is answered meanwhile.
 
 use std::collections::HashMap;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::mem;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::unistd::{chown, geteuid};
+use nix::unistd::{Gid, Uid, chown, geteuid};
 use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::peers::{Peer, words};
@@ -29,12 +29,14 @@ use crate::peer::PeerId;
 
 mod file;
 mod line;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use file::LogFiles;
 use line::{Caller, Queries};
 pub use line::{Change, Device};
+pub use read::Records;
 
 /// The folder of the log.
 pub(super) fn folder(config: &AuditConfig) -> &Path {
@@ -249,6 +251,17 @@ impl Writer {
             }
         }
     }
+}
+
+/// Records a change that was made without a daemon, whose lock the caller holds. A new file is given to the folder's owner.
+pub(super) fn record_offline(config: &AuditConfig, now: Timestamp, change: &Change) -> io::Result<()> {
+    let is_new = !config.file.exists();
+    LogFiles::new(config).write(now, &mut line::change(now, change))?;
+    if is_new && geteuid().is_root() {
+        let owner = fs::metadata(folder(config))?;
+        chown(&config.file, Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())))?;
+    }
+    Ok(())
 }
 
 impl From<&Peer> for Device {
