@@ -268,6 +268,9 @@ pub const MAX_MTU_BYTES: u16 = 2000;
 
 /// Events of a node that wait to be recorded; further ones are counted as lost. Streams are bounded by the limits on connections.
 pub const NODE_EVENTS: usize = 4096;
+
+/// Senders whose refusals a node sums apart until they are recorded; those of further ones are summed together.
+pub const NODE_REFUSALS: usize = 256;
 /// What is read of a file at once on its way to a worker, in bytes: a few system calls for most documents.
 pub const WORKER_CHUNK_BYTES: usize = 256 << 10;
 /// How long a worker whose pipes broke may take to be gone.

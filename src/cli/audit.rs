@@ -13,7 +13,7 @@ use super::outcome::{Error, Exit, Outcome, io_failed};
 use super::places::{self, ask_or_offline};
 use super::status::versioned;
 use super::terminal::{print, print_json, say};
-use super::units::{count, harmless};
+use super::units::{count, grouped, harmless};
 use super::when;
 use super::why::meant;
 use crate::config::{Config, Places};
@@ -152,10 +152,12 @@ fn line(record: &Value) -> String {
     let what = match text("kind") {
         Some("call") => call(record),
         Some("change") => change(record),
+        Some("endpoint") => format!("appeared from {}", text("endpoint").unwrap_or("-")),
+        Some("refused") => refused(record),
         Some("gap") => format!("{} missing here", count(record["lost"].as_u64().unwrap_or(0), "record")),
         _ => record.to_string(),
     };
-    let who = if text("kind") == Some("call") { text("peer") } else { text("by") };
+    let who = if text("kind") == Some("change") { text("by") } else { text("peer") };
     let (time, who) = (time(record).map(local).unwrap_or_default(), who.unwrap_or("-"));
     format!("{time}  {}\n", harmless(&format!("{who:12}  {what}")).replace('\n', " "))
 }
@@ -186,6 +188,17 @@ fn call(record: &Value) -> String {
         (Some(verdict), None) => line.push_str(&format!(" [{verdict}]")),
     }
     line
+}
+
+/// What was refused at the tunnel, over a minute.
+fn refused(record: &Value) -> String {
+    let text = |field: &str| record[field].as_str().unwrap_or("-");
+    let times = match record["count"].as_u64() {
+        Some(1) | None => String::new(),
+        Some(count) => format!(" {} times", grouped(count)),
+    };
+    let key = record["key"].as_str().map(|key| format!(" (key {key})")).unwrap_or_default();
+    format!("refused{times}: {}{key}, from {}", text("reason").replace('_', " "), text("from"))
 }
 
 /// A change: its name and every field that it has.
@@ -224,6 +237,10 @@ mod tests {
         let changed =
             json!({"kind": "change", "by": "owner", "change": "peer_set", "peer": "phone", "collections": ["a", "b"]});
         assert!(line(&changed).ends_with("peer set; peer: phone; collections: a, b\n"));
+        let knock = json!({"kind": "refused", "peer": "old", "key": "0011", "reason": "revoked_key", "count": 1200, "from": "192.0.2.1:9"});
+        assert!(
+            line(&knock).ends_with("old           refused 1,200 times: revoked key (key 0011), from 192.0.2.1:9\n")
+        );
         assert!(line(&json!({"kind": "gap", "lost": 1})).ends_with("1 record missing here\n"));
     }
 

@@ -8,6 +8,7 @@ mod crowd;
 mod devices;
 pub mod indexing;
 mod logging;
+mod lookout;
 mod notify_manager;
 pub mod offline;
 pub mod peers;

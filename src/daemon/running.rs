@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -50,6 +52,8 @@ pub struct Running {
     pub peers: Mutex<Peers>,
     /// Those of them that the node knows, because they are served at this time.
     pub(super) admitted: Mutex<HashSet<PeerId>>,
+    /// Handshakes under keys that were revoked.
+    pub(super) knocks: AtomicU64,
     /// The time for their grants.
     pub(super) calendar: Calendar,
     /// That the list of devices has changed, and with it what the calendar holds.
@@ -211,7 +215,8 @@ impl Running {
         let now = self.calendar.now();
         let peers = self.peers.lock();
         let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
-        let counters = counters.chain([("audit_lost", self.audit.lost())]);
+        let counters =
+            counters.chain([("knocks_of_revoked_keys", self.knocks.load(Relaxed)), ("audit_lost", self.audit.lost())]);
         StatusReport {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: own_pid(),

@@ -7,6 +7,7 @@ use std::net::UdpSocket;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -25,6 +26,7 @@ use super::calendar::Calendar;
 use super::control::{Control, ControlError};
 use super::crowd::Crowds;
 use super::indexing::Indexer;
+use super::lookout::Lookout;
 use super::peers::{Peers, PeersError};
 use super::privileges::{Identity, PrivilegeError};
 use super::running::Running;
@@ -315,6 +317,7 @@ impl Prepared {
             peers: Mutex::new(peers),
             admitted: Mutex::default(),
             changed: Notify::new(),
+            knocks: AtomicU64::new(0),
             link,
             appliance,
             indexer,
@@ -333,6 +336,7 @@ impl Prepared {
 async fn accept(running: &Arc<Running>) {
     let mut stopping = running.stop.subscribe();
     let mut connections = Crowds::default();
+    let mut lookout = Lookout::default();
     loop {
         tokio::select! {
             event = running.link.event() => match event {
@@ -344,14 +348,24 @@ async fn accept(running: &Arc<Running>) {
                     let peer = stream.peer();
                     connections.add(peer, http::serve(Stream::from(stream), peer, running.appliance.clone(), stop));
                 }
-                Some(Event::Established(peer)) => tracing::debug!(%peer, "session"),
-                Some(Event::Roamed(peer, endpoint)) => tracing::debug!(%peer, %endpoint, "roamed"),
+                Some(Event::Established(peer)) => {
+                    tracing::debug!(%peer, "session");
+                    let status = running.link.node().peer_status(Instant::now(), peer);
+                    lookout.appeared(running, peer, status.and_then(|status| status.endpoint));
+                }
+                Some(Event::Roamed(peer, endpoint)) => {
+                    tracing::debug!(%peer, %endpoint, "roamed");
+                    lookout.appeared(running, peer, Some(endpoint));
+                }
+                Some(Event::Refused) => lookout.refused(),
                 None => break,
             },
             Some(()) = connections.ended() => {}
+            () = lookout.due() => lookout.write(running),
             _ = stopping.wait_for(|stop| *stop) => break,
         }
     }
+    lookout.write(running);
     let finished = timeout(LAST_ANSWERS, async { while connections.ended().await.is_some() {} }).await;
     if finished.is_err() {
         tracing::info!(peers = connections.len(), "answers cut off");

@@ -35,7 +35,7 @@ macro_rules! counters {
         impl Counter {
             const ALL: &'static [Counter] = &[$(Counter::$variant,)*];
 
-            fn name(self) -> &'static str {
+            pub(super) fn name(self) -> &'static str {
                 match self {
                     $(Counter::$variant => $name,)*
                 }

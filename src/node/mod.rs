@@ -14,6 +14,7 @@ mod counters;
 mod directory;
 mod outbox;
 mod peer;
+mod refusals;
 mod shared;
 mod stream;
 
@@ -34,9 +35,10 @@ use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES};
 use crate::peer::PeerId;
 use crate::stack::OpenError;
 pub use crate::tunnel::Path;
-use crate::tunnel::{Admission, Session, SessionConfig};
+use crate::tunnel::{Admission, Refusal, Session, SessionConfig};
 pub use counters::Counters;
 pub use outbox::{Outbox, Run};
+pub use refusals::{RefusalSum, Refused};
 pub use stream::Stream;
 
 /// What a node is: its key, its inner addresses, and what it serves.
@@ -90,6 +92,8 @@ pub enum Event {
     Established(PeerId),
     /// Authenticated data came over another path than before.
     Roamed(PeerId, SocketAddr),
+    /// Somebody was refused, and nobody has been since [`Node::take_refusals`] was last called.
+    Refused,
 }
 
 /// Why the node wants to be called at a time: for `status --wakeups`.
@@ -204,18 +208,33 @@ impl Node {
         shared.counts.add(Counter::BytesReceived, datagram.len() as u64);
         let Some(place) = outbox.place() else { return shared.counts.add(Counter::NoRoom, 1) };
         let peer = match shared.gate.admit(now, path.remote.ip(), datagram, place.datagram) {
-            Admission::Refused(refusal) => return shared.counts.add(refusal, 1),
+            Admission::Refused(refusal) => {
+                shared.counts.add(refusal, 1);
+                if refusal == Refusal::TooMany {
+                    shared.refuse(refusal, Refused::Anybody, path.remote);
+                }
+                return;
+            }
             Admission::Cookie(length) => {
                 shared.counts.add(Counter::CookiesSent, 1);
                 shared.counts.add(Counter::DatagramsSent, 1);
                 shared.counts.add(Counter::BytesSent, length as u64);
                 return outbox.commit(path, length);
             }
-            Admission::Handshake(key) => shared.directory.read().by_key(&key).ok_or(Counter::UnknownKey),
+            Admission::Handshake(key) => {
+                let known = shared.directory.read().by_key(&key);
+                known.ok_or_else(|| {
+                    shared.refuse(Counter::UnknownKey, Refused::Key(key), path.remote);
+                    Counter::UnknownKey
+                })
+            }
             Admission::Index(index) => shared.directory.read().by_index(index).ok_or(Counter::UnknownIndex),
         };
         match peer {
-            Ok(peer) if !peer.comes_from(path.remote.ip()) => shared.counts.add(Counter::ForeignNetwork, 1),
+            Ok(peer) if !peer.comes_from(path.remote.ip()) => {
+                shared.counts.add(Counter::ForeignNetwork, 1);
+                shared.refuse(Counter::ForeignNetwork, Refused::Peer(peer.id), path.remote);
+            }
             Ok(peer) => self.deliver(now, &peer, path, datagram, outbox),
             Err(unknown) => shared.counts.add(unknown, 1),
         }
@@ -251,6 +270,12 @@ impl Node {
     /// The next thing that happened.
     pub fn poll_event(&self) -> Option<Event> {
         self.shared.events.lock().pop_front()
+    }
+
+    /// Who was refused since the last call, for the records: strangers with a key of no peer's, peers from foreign networks, with foreign inner
+    /// addresses or a wrong preshared key, and what was too much.
+    pub fn take_refusals(&self) -> Vec<RefusalSum> {
+        self.shared.refusals.lock().take()
     }
 
     /// When `handle_timeout` is wanted, and why.
@@ -323,6 +348,9 @@ impl Node {
             let outcome = state.handle_datagram(now, &shared.gate, path, datagram, outbox, &shared.counts);
             if outcome.established {
                 shared.record(Counter::SessionsEstablished, Event::Established(peer.id));
+            }
+            if let Some(refusal) = outcome.refused {
+                shared.refuse(refusal, Refused::Peer(peer.id), path.remote);
             }
             if let Some(endpoint) = outcome.roamed {
                 shared.record(Counter::Roamed, Event::Roamed(peer.id, endpoint));

@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::{PeerStatus, WakeReason};
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack, StackConfig};
-use crate::tunnel::{Gate, Heard, Passed, Path, Session};
+use crate::tunnel::{Gate, Heard, Passed, Path, Refusal, Session};
 
 /// A peer, from the moment it is added.
 pub(super) struct Peer {
@@ -46,6 +46,8 @@ pub(super) struct State {
 pub(super) struct Outcome {
     pub(super) established: bool,
     pub(super) roamed: Option<SocketAddr>,
+    /// Refused in a way that belongs in the records.
+    pub(super) refused: Option<Refusal>,
 }
 
 impl Peer {
@@ -101,11 +103,15 @@ impl State {
             counts.add(Counter::NoRoom, 1);
             return Outcome::default();
         };
+        let mut refused = None;
         let reception = self.session.handle(now, gate, path, datagram, place.received, place.datagram);
         match reception.heard {
             Err(refusal) => {
                 self.spoofed_packets += u64::from(Counter::from(refusal) == Counter::SpoofedSource);
                 counts.add(refusal, 1);
+                // Networks repeat datagrams, and cut them short: that is nobody's doing.
+                let notable = matches!(refusal, Refusal::SpoofedSource | Refusal::TooMany | Refusal::Unauthenticated);
+                refused = Some(refusal).filter(|_| notable);
             }
             Ok(Heard::Nothing) => counts.add(Counter::Keepalives, 1),
             Ok(Heard::Answer(length)) => {
@@ -123,7 +129,7 @@ impl State {
         if let Some(stack) = self.stack.as_mut().filter(|_| reception.established || reception.roamed) {
             stack.nudge(now);
         }
-        Outcome { established: reception.established, roamed: reception.roamed.then_some(path.remote) }
+        Outcome { established: reception.established, roamed: reception.roamed.then_some(path.remote), refused }
     }
 
     /// Does what is due, then lets the streams send as much as there is room for.

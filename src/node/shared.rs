@@ -1,6 +1,7 @@
 //! What the driver of a node and its streams have in common: the queue of ready peers, the timers, the events.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
@@ -12,6 +13,7 @@ use super::chance::Chance;
 use super::counters::{Counter, Counts};
 use super::directory::Directory;
 use super::peer::{Peer, State};
+use super::refusals::{Refusals, Refused};
 use super::{Event, NodeConfig, WakeReason};
 use crate::limits::NODE_EVENTS;
 use crate::peer::PeerId;
@@ -33,6 +35,7 @@ pub(super) struct Shared {
     /// One entry at most per peer, at the time its state is `armed` for.
     pub(super) timers: Mutex<Timers>,
     pub(super) events: Mutex<VecDeque<Event>>,
+    pub(super) refusals: Mutex<Refusals>,
     /// Of streams that have moved.
     pub(super) wakers: Mutex<Vec<Waker>>,
     /// Of whoever drives the node.
@@ -51,6 +54,7 @@ impl Shared {
             ready: Mutex::default(),
             timers: Mutex::default(),
             events: Mutex::default(),
+            refusals: Mutex::default(),
             wakers: Mutex::default(),
             driver: Mutex::default(),
         }
@@ -106,9 +110,21 @@ impl Shared {
         driver.into_iter().for_each(Waker::wake);
     }
 
+    /// Sums a refusal, and tells of the first.
+    pub(super) fn refuse(&self, counter: impl Into<Counter>, who: Refused, from: SocketAddr) {
+        let is_first = self.refusals.lock().add(counter.into(), who, from);
+        if is_first {
+            self.tell(Event::Refused);
+        }
+    }
+
     /// Counts something and tells of it, while there is room for it.
     pub(super) fn record(&self, counter: Counter, event: Event) {
         self.counts.add(counter, 1);
+        self.tell(event);
+    }
+
+    fn tell(&self, event: Event) {
         let mut events = self.events.lock();
         match events.len() < NODE_EVENTS {
             true => events.push_back(event),

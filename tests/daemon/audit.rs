@@ -104,6 +104,33 @@ fn the_log_is_read_back_with_and_without_a_daemon() {
 }
 
 #[test]
+fn who_knocks_with_a_dead_key_is_recorded_by_name() {
+    let mut appliance = Appliance::serving();
+    let confs = ["thief", "guest", "far"].map(|name| appliance.device(name, &[]));
+    let mut agents = confs.each_ref().map(|conf| appliance.agent(conf));
+    agents.iter_mut().for_each(|agent| assert_eq!(agent.total("kettle"), 1));
+    appliance.adit(&["peer", "revoke", "thief"]);
+    appliance.adit(&["peer", "disable", "guest"]);
+    appliance.adit(&["peer", "set", "far", "--from", "192.0.2.0/24"]);
+    agents.iter_mut().for_each(|agent| drop(agent.ask("tools/list", json!({}))));
+    drop(agents);
+    appliance.stop();
+
+    let endpoints = lines(&appliance, "endpoint", 3);
+    let names: Vec<&Value> = endpoints.iter().map(|line| &line["peer"]).collect();
+    assert_eq!(names, ["thief", "guest", "far"]);
+    assert!(endpoints[0]["endpoint"].as_str().unwrap().starts_with("127.0.0.1:"), "{endpoints:?}");
+    let refused = lines(&appliance, "refused", 3);
+    for (peer, reason) in [("thief", "revoked_key"), ("guest", "disabled"), ("far", "foreign_network")] {
+        let line = refused.iter().find(|line| line["peer"] == peer).unwrap_or_else(|| panic!("{peer}: {refused:?}"));
+        assert_eq!(line["reason"], reason, "{line}");
+        assert!(line["count"].as_u64() > Some(0) && line["from"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    }
+    let told = appliance.adit(&["audit", "--peer", "thief"]);
+    assert!(told.contains("appeared from 127.0.0.1:") && told.contains("revoked key"), "{told}");
+}
+
+#[test]
 fn with_hashes_no_query_is_kept() {
     let mut appliance = Appliance::new();
     configure(&appliance, "[audit]\nqueries = \"hash\"\n");

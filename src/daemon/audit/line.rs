@@ -1,6 +1,7 @@
 //! What one line of the log says: a call, a change, or a gap. JSON, without secrets: keys are named by their fingerprints.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use blake2::Blake2sMac256;
@@ -87,11 +88,43 @@ enum Line<'a> {
         #[serde(flatten)]
         change: &'a Change,
     },
+    /// A device has appeared from a new address.
+    Endpoint { time: Timestamp, peer: &'a str, key: &'a str, endpoint: SocketAddr },
+    Refused {
+        time: Timestamp,
+        #[serde(flatten)]
+        notice: &'a Notice,
+    },
     Gap {
         time: Timestamp,
         /// Lines that are missing before this one.
         lost: u64,
     },
+}
+
+/// What was refused at the tunnel within a minute, before there was a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// Why: a counter's name, or why a known device is not served.
+    pub reason: String,
+    /// Whom.
+    #[serde(flatten)]
+    pub whom: Whom,
+    /// How often.
+    pub count: u64,
+    /// Where the last came from.
+    pub from: SocketAddr,
+}
+
+/// A device that is not let in, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Whom {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+    /// Its key's fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What a call was about.
@@ -289,6 +322,16 @@ pub(super) fn owner_search(
 /// The line of a change.
 pub(super) fn change(time: Timestamp, change: &Change) -> Vec<u8> {
     line(&Line::Change { time, by: OWNER, change })
+}
+
+/// The line of a device that has appeared from a new address.
+pub(super) fn endpoint(time: Timestamp, caller: &Caller, endpoint: SocketAddr) -> Vec<u8> {
+    line(&Line::Endpoint { time, peer: &caller.name, key: &caller.key, endpoint })
+}
+
+/// The line of what was refused.
+pub(super) fn refused(time: Timestamp, notice: &Notice) -> Vec<u8> {
+    line(&Line::Refused { time, notice })
 }
 
 /// The line that stands for those that are missing.

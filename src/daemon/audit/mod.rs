@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::mem;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ mod tests;
 
 use file::LogFiles;
 use line::{Caller, Queries};
-pub use line::{Change, Device};
+pub use line::{Change, Device, Notice, Whom};
 pub use read::Records;
 
 /// The folder of the log.
@@ -126,6 +127,18 @@ impl Audit {
     /// Records a search of the owner's own, over the control socket.
     pub fn owner_search(&self, at: Timestamp, took: Duration, search: &OwnerSearch, answer: &Result<Response, Failed>) {
         self.shared.push(&line::owner_search(at, took, &self.shared.queries, search, answer));
+    }
+
+    /// Records that a device has appeared from a new address.
+    pub fn endpoint(&self, peer: PeerId, endpoint: SocketAddr) {
+        if let Some(caller) = self.shared.callers.read().get(&peer) {
+            self.shared.push(&line::endpoint(Timestamp::now(), caller, endpoint));
+        }
+    }
+
+    /// Records what was refused at the tunnel.
+    pub fn notice(&self, notice: &Notice) {
+        self.shared.push(&line::refused(Timestamp::now(), notice));
     }
 
     /// Records a change.

@@ -18,7 +18,7 @@ use crate::peer::PeerId;
 #[serde(deny_unknown_fields)]
 pub(super) struct Revoked {
     pub(super) public_key: String,
-    name: PeerName,
+    pub(super) name: PeerName,
     pub(super) at: Timestamp,
 }
 

@@ -177,6 +177,12 @@ impl Peers {
         self.peers.iter().find(|peer| peer.name == *name).ok_or_else(|| PeersError::NoSuchPeer(name.clone()))
     }
 
+    /// The name of the device whose key this was before it was revoked.
+    pub fn revoked(&self, key: &PublicKey) -> Option<&PeerName> {
+        let text = key.to_string();
+        self.revoked.iter().find(|revoked| revoked.public_key == text).map(|revoked| &revoked.name)
+    }
+
     /// Whether a device is served at this time, or why not.
     pub fn standing(&self, peer: &Peer, now: Timestamp) -> Standing {
         let locked_out = self.lockdown.as_ref().is_some_and(|lockdown| !lockdown.except.contains(&peer.name));
