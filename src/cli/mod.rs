@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "server")]
+use clap::CommandFactory;
 use clap::{Parser, Subcommand};
 
 mod bridge;
@@ -23,6 +25,8 @@ mod init;
 mod lockdown;
 #[cfg(feature = "server")]
 mod network;
+#[cfg(feature = "server")]
+mod pages;
 #[cfg(feature = "server")]
 mod peer;
 #[cfg(feature = "server")]
@@ -121,6 +125,10 @@ enum Command {
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Config(config::Command),
+    #[cfg(feature = "server")]
+    Completions(pages::CompletionsArguments),
+    #[cfg(feature = "server")]
+    Man(pages::ManArguments),
 }
 
 /// Runs the program: arguments from the environment, results on stdout, talk on stderr.
@@ -165,6 +173,8 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),
+        Command::Completions(arguments) => pages::completions(Arguments::command(), &arguments),
+        Command::Man(arguments) => pages::man(Arguments::command(), &arguments),
     }
 }
 
@@ -178,6 +188,7 @@ fn run(arguments: Arguments) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(not(feature = "server"))]
     use clap::CommandFactory;
 
     use super::*;

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 35] = [
     "",
     "up",
     "init",
@@ -37,6 +37,8 @@ const COMMANDS: [&str; 33] = [
     "config check",
     "config show",
     "config path",
+    "completions",
+    "man",
 ];
 
 fn help(command: &str, flag: &str) -> String {
@@ -99,4 +101,28 @@ fn a_flag_takes_one_line_in_short_help() {
 fn the_version_is_the_packages() {
     let output = Command::new(env!("CARGO_BIN_EXE_adit")).arg("--version").output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), concat!("adit ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn shells_and_man_know_every_command() {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_adit")).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (code, script) = run(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        for word in ["lockdown", "explain", "collections"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(run(&["completions", "cmd"]).0, Some(2));
+    assert!(run(&["man"]).1.contains("private library"));
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(&["man", dir.path().to_str().unwrap()]).0, Some(0));
+    for command in COMMANDS {
+        let page = dir.path().join(format!("{}.1", format!("adit {command}").trim().replace(' ', "-")));
+        assert!(page.exists(), "{}", page.display());
+    }
+    assert_eq!(run(&["man", "/nowhere/at/all"]).0, Some(1));
 }
