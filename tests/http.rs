@@ -9,3 +9,5 @@ mod limits;
 #[path = "http/originals.rs"]
 mod originals;
 mod serving;
+#[path = "http/who.rs"]
+mod who;

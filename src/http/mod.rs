@@ -39,6 +39,7 @@ mod route;
 mod tools;
 
 pub use metrics::{Metric, MetricKind};
+pub use route::ROUTES;
 
 /// What the shell provides: time, chance, and threads for work that blocks. (The protocol layers have none of their own.)
 pub trait Shell: Send + Sync + 'static {

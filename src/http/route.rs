@@ -30,7 +30,35 @@ pub(super) enum Route<'a> {
     Metrics,
 }
 
+/// The names of all paths, as records and metrics have them.
+pub const ROUTES: [&str; 9] = [
+    "/mcp",
+    "/",
+    "/assets/{name}",
+    "/api/search",
+    "/api/documents/{id}",
+    "/api/documents/{id}/original",
+    "/api/recent",
+    "/_health",
+    "/metrics",
+];
+
 impl<'a> Route<'a> {
+    /// Its place in [`ROUTES`].
+    fn number(&self) -> usize {
+        match self {
+            Route::Mcp => 0,
+            Route::Page => 1,
+            Route::Asset(_) => 2,
+            Route::Search => 3,
+            Route::Document(_) => 4,
+            Route::Original(_) => 5,
+            Route::Recent => 6,
+            Route::Health => 7,
+            Route::Metrics => 8,
+        }
+    }
+
     /// What this path is. Exact: no trailing slash, no dots, nothing decoded but an id.
     pub(super) fn of(path: &'a str) -> Option<Route<'a>> {
         match path {
@@ -53,17 +81,7 @@ impl<'a> Route<'a> {
 
     /// Its name in records and metrics.
     pub(super) fn name(&self) -> &'static str {
-        match self {
-            Route::Mcp => "/mcp",
-            Route::Page => "/",
-            Route::Asset(_) => "/assets/{name}",
-            Route::Search => "/api/search",
-            Route::Document(_) => "/api/documents/{id}",
-            Route::Original(_) => "/api/documents/{id}/original",
-            Route::Recent => "/api/recent",
-            Route::Health => "/_health",
-            Route::Metrics => "/metrics",
-        }
+        ROUTES[self.number()]
     }
 
     /// The methods it takes, as `Allow` lists them.
