@@ -5,6 +5,7 @@ mod audit;
 mod bad_input;
 mod documents;
 mod hostile;
+mod kept;
 mod kills;
 mod lifecycle;
 mod peers;
