@@ -38,7 +38,9 @@ pub struct Library {
 
 /// Whom to tell that a collection's index may be damaged.
 #[derive(Default)]
-struct Alarm(Mutex<Option<Box<dyn Fn(&CollectionName) + Send + Sync>>>);
+struct Alarm(Mutex<Option<Told>>);
+
+type Told = Box<dyn Fn(&CollectionName) + Send + Sync>;
 
 impl std::fmt::Debug for Alarm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -75,7 +75,8 @@ fn hits(text: &str, tongue: Tongue, leaves: &[Leaf]) -> Vec<Hit> {
         if piece.kind == Kind::Word && !sieve.passes(word) {
             continue;
         }
-        (stem.clear(), plain.clear());
+        stem.clear();
+        plain.clear();
         fold(word, &mut plain);
         if piece.kind == Kind::Word {
             stems.stem(word, &mut stem);

@@ -111,7 +111,7 @@ fn stamp(version: u64) -> Stamp {
 
 /// The text of a version: one in twelve is long.
 pub fn text(version: u64) -> String {
-    let passages = if version % 12 == 0 { LONG } else { 1 + version as usize % 4 };
+    let passages = if version.is_multiple_of(12) { LONG } else { 1 + version as usize % 4 };
     (0..passages).map(|n| format!("version{version} passage{n} of common words\n")).collect()
 }
 

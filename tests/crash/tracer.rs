@@ -32,6 +32,7 @@ pub struct Fault {
 
 /// Runs an ignored test of this program as a process of its own, which is to change what lies below `root`, and records what it does
 /// there.
+#[expect(clippy::zombie_processes, reason = "the tracer waits for it until it has ended")]
 pub fn record(test: &str, root: &Path, with: &str, fault: Option<Fault>) -> Disk {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);

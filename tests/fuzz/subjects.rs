@@ -178,7 +178,7 @@ fn ask(query: &str) {
         query: query.to_owned(),
         limit: 10,
         snippet_budget: 2000,
-        fuzzy: query.len() % 2 == 0,
+        fuzzy: query.len().is_multiple_of(2),
         ..SearchRequest::default()
     };
     let answer = library.search(&Scope::owner(), &request).expect("nothing that is typed is an error");

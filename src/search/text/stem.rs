@@ -78,7 +78,8 @@ impl KnownStems {
         }
         let (known, stem) = &mut self.places[place(&self.key)];
         if *known != self.key {
-            (known.clear(), stem.clear());
+            known.clear();
+            stem.clear();
             known.push_str(&self.key);
             stems.stem(word, stem);
         }
