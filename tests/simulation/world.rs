@@ -401,6 +401,7 @@ impl Inner {
                     }
                     Event::Roamed(peer, to) => self.roamed.push((peer, to)),
                     Event::Established(peer) => self.established.push(peer),
+                    Event::Refused => drop(node.take_refusals()),
                 }
             }
         }
