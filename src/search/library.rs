@@ -105,6 +105,7 @@ impl Library {
         let new = Shelf::begin_anew(old.name.clone(), old.root.clone(), &self.index_dir, reason);
         old.end_writing();
         slot.store(Arc::new(new?));
+        old.put_aside();
         Ok(())
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Shelf {
     indexing: Mutex<Option<Indexing>>,
     /// Whether the newest snapshot may be another than what is on disk, after an error.
     is_unsure: AtomicBool,
+    /// Whether another has taken its place.
+    is_aside: AtomicBool,
     /// Why it was begun anew, until its folder has been read into it.
     begun_anew: Mutex<Option<String>>,
 }
@@ -90,21 +92,25 @@ impl Shelf {
         Ok(shelf)
     }
 
-    /// Opens an index that may be damaged in any way. If the last attempt ended with the process, its bytes are compared with their
-    /// checksums before anything is made of them.
+    /// Opens an index that may be damaged in any way. If the last process that did ended without a word, and before its bytes had been
+    /// compared with their checksums, that comes first: what is read out of damaged bytes may be a length without end.
     fn look(name: &CollectionName, root: &Path, parent: &Path) -> Result<Shelf, Fault> {
         let dir = parent.join(name.as_str());
-        let marker = parent.join(format!(".{name}.opening"));
+        let marker = marker(parent, name);
         let died = marker.try_exists().unwrap_or(false);
         // Where the disk is full or may not be written, opening goes on without.
         let _ = std::fs::create_dir_all(parent).and_then(|()| std::fs::write(&marker, ""));
         let wrong = if died { check_files(&dir, || ControlFlow::Continue(())).unwrap_or(None) } else { None };
         let opened = match wrong {
-            Some(reason) => Ok(Err(Fault::Damaged(reason))),
-            None => guarded(|| Ok(Shelf::try_open(name, root, &dir))),
+            Some(reason) => Err(Fault::Damaged(reason)),
+            None => {
+                guarded(|| Ok(Shelf::try_open(name, root, &dir))).unwrap_or_else(|error| Err(Fault::of(&dir, error)))
+            }
         };
-        let _ = std::fs::remove_file(&marker);
-        opened.unwrap_or_else(|error| Err(Fault::of(&dir, error)))
+        if died || opened.is_err() {
+            let _ = std::fs::remove_file(&marker);
+        }
+        opened
     }
 
     fn try_open(name: &CollectionName, root: &Path, dir: &Path) -> Result<Shelf, Fault> {
@@ -146,6 +152,7 @@ impl Shelf {
             agreed: AtomicI64::new(read_agreed(dir)),
             indexing: Mutex::default(),
             is_unsure: AtomicBool::new(false),
+            is_aside: AtomicBool::new(false),
             begun_anew: Mutex::default(),
         })
     }
@@ -185,8 +192,29 @@ impl Shelf {
     }
 
     /// Compares every byte of the last commit with its checksums: what is wrong, if anything is.
-    pub(super) fn check(&self, between: impl FnMut() -> ControlFlow<()>) -> Result<Option<String>, LibraryError> {
-        check_files(&self.dir, between).map_err(|error| LibraryError::of(&self.dir, error))
+    pub(super) fn check(&self, mut between: impl FnMut() -> ControlFlow<()>) -> Result<Option<String>, LibraryError> {
+        let mut ended = false;
+        let found = check_files(&self.dir, || {
+            let go_on = between();
+            ended |= go_on.is_break();
+            go_on
+        });
+        if matches!(found, Ok(None)) && !ended {
+            self.unmark();
+        }
+        found.map_err(|error| LibraryError::of(&self.dir, error))
+    }
+
+    /// It need not be checked at the next opening: it has been, or the process ends in good order.
+    fn unmark(&self) {
+        if let Some(parent) = self.dir.parent().filter(|_| !self.is_aside.load(Ordering::Acquire)) {
+            let _ = std::fs::remove_file(marker(parent, &self.name));
+        }
+    }
+
+    /// Another has taken its place.
+    pub(super) fn put_aside(&self) {
+        self.is_aside.store(true, Ordering::Release);
     }
 
     /// Why it was begun anew, until its folder has been read into it.
@@ -226,6 +254,17 @@ impl Shelf {
         // A figure to show after a restart: when it cannot be kept, the age is unknown until the next walk.
         let _ = self.directory.atomic_write(AGREED_FILE.as_ref(), at.as_second().to_string().as_bytes());
     }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        self.unmark();
+    }
+}
+
+/// The file that is there while an index is open and has not been checked.
+fn marker(parent: &Path, name: &CollectionName) -> PathBuf {
+    parent.join(format!(".{name}.unchecked"))
 }
 
 /// Runs what may meet damaged bytes: tantivy, which believes what it reads, answers some of them with a panic.

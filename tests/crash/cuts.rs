@@ -84,7 +84,7 @@ fn check(disk: &Disk, cut: usize, unsynced: Unsynced, states: &[super::script::S
 
 /// How many system calls fail, one in each run; `ADIT_FAULTS` says another number.
 #[cfg(target_arch = "x86_64")]
-const FAULTS: usize = 16;
+const FAULTS: usize = 12;
 
 /// Commits of a run in which calls fail.
 const FAULT_COMMITS: usize = 6;

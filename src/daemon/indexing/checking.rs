@@ -19,7 +19,7 @@ impl Task {
     /// Has an index compared with its checksums, where that is due: one at a time, since the disk is one.
     pub(super) fn begin_check(&mut self, number: usize) {
         let folder = &mut self.folders[number];
-        if !folder.check_due() || !self.checks.is_empty() {
+        if folder.check != Check::Now || !self.checks.is_empty() {
             return;
         }
         folder.check = Check::UnderWay;

@@ -46,7 +46,7 @@ pub(super) struct Folder {
     pub(super) generation: u64,
     /// When the index is to be opened (again), and how long was waited for that.
     broken: Option<(Instant, Duration)>,
-    /// Whether the index's bytes are to be compared with their checksums, as soon as there is nothing else to do or at once.
+    /// Whether the index's bytes are to be compared with their checksums.
     pub(super) check: Check,
     /// How often in a row writing found it damaged.
     pub(super) damages: u32,
@@ -65,9 +65,7 @@ const TRIES: usize = 3;
 /// How it stands with comparing an index with its checksums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Once after the start, when everything has been read.
-    WhenIdle,
-    /// Something was found that damage would explain.
+    /// At the start, and when something was found that damage would explain.
     Now,
     /// Somebody is at it.
     UnderWay,
@@ -99,7 +97,7 @@ impl Folder {
             trouble: None,
             generation: 0,
             broken: Some((now, Duration::ZERO)),
-            check: Check::WhenIdle,
+            check: Check::Now,
             damages: 0,
             passed_over: PassedOver::default(),
             no_documents: HashMap::new(),
@@ -180,15 +178,6 @@ impl Folder {
     /// Whether writing found the index damaged, and found it so again.
     pub(super) fn seems_damaged(&self) -> bool {
         self.damages >= 2
-    }
-
-    /// Whether the index is to be checked now.
-    pub(super) fn check_due(&self) -> bool {
-        match self.check {
-            Check::Now => true,
-            Check::WhenIdle => self.has_been_walked && self.is_open() && self.queue.pending() == 0 && !self.walking,
-            Check::UnderWay | Check::Done => false,
-        }
     }
 
     /// What is wrong with the rule, the root or the index, for the owner.
