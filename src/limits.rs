@@ -302,6 +302,8 @@ pub const COMMIT_DOCUMENTS: usize = 5_000;
 pub const WRITER_REST: std::time::Duration = std::time::Duration::from_secs(10);
 /// Files of one collection whose strikes are remembered: a folder of a thousand hostile documents has been noticed.
 pub const STRUCK_FILES: usize = 1_000;
+/// Folders that `adit doctor` counts: more than any kernel watches by default, in a few seconds.
+pub const DOCTOR_FOLDERS: u64 = 2_000_000;
 /// Files remembered to be no documents: a walk opens the others again.
 pub const NO_DOCUMENTS: usize = 200_000;
 /// A file that took longer to read than this rests afterwards.

@@ -18,6 +18,8 @@ mod config;
 #[cfg(feature = "server")]
 mod device;
 #[cfg(feature = "server")]
+mod doctor;
+#[cfg(feature = "server")]
 mod index;
 #[cfg(feature = "server")]
 mod init;
@@ -120,6 +122,7 @@ enum Command {
     Why(why::Arguments),
     #[cfg(feature = "server")]
     Audit(audit::Arguments),
+    Doctor(doctor::Arguments),
     Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),
     #[cfg(feature = "server")]
@@ -170,6 +173,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
         Command::Why(arguments) => why::run(&places::find(config)?, arguments),
         Command::Audit(arguments) => audit::run(&places::find(config)?, arguments),
+        Command::Doctor(arguments) => doctor::run(&places::find(config)?, arguments),
         Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 35] = [
+const COMMANDS: [&str; 36] = [
     "",
     "up",
     "init",
@@ -31,6 +31,7 @@ const COMMANDS: [&str; 35] = [
     "search",
     "why",
     "audit",
+    "doctor",
     "bridge",
     "client-config",
     "config",

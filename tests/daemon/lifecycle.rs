@@ -107,3 +107,36 @@ fn below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
         .flat_map(|path| if path.is_dir() { [vec![path.clone()], below(&path)].concat() } else { vec![path] })
         .collect()
 }
+
+#[test]
+fn the_doctor_finds_nothing_wrong_with_a_sound_appliance_and_names_the_remedy_where_something_is() {
+    let mut appliance = Appliance::serving();
+    let report = appliance.json(&["doctor"]);
+    assert_eq!(report["healthy"], true, "{report}");
+    let of = |report: &serde_json::Value, check: &str| {
+        let findings = report["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["check"] == check).unwrap_or_else(|| panic!("{check}: {report}"))
+    };
+    for check in ["configuration", "server key", "state", "disk", "clock", "watching", "daemon", "index"] {
+        assert_eq!(of(&report, check)["verdict"], "well", "{report}");
+    }
+    assert_eq!(of(&report, "endpoint")["verdict"], "warning", "devices cannot dial 127.0.0.1");
+    appliance.refused(&["doctor", "--production"], 1);
+
+    let key = appliance.path("keys/server.key");
+    fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+    fs::rename(appliance.path("private"), appliance.path("elsewhere")).unwrap();
+    let output = appliance.try_adit(&["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let key = of(&report, "server key");
+    assert!(key["verdict"] == "failed" && key["said"].as_str().unwrap().contains("chmod"), "{key}");
+    fs::rename(appliance.path("elsewhere"), appliance.path("private")).unwrap();
+    appliance.stop();
+    assert!(
+        of(&serde_json::from_slice(&appliance.try_adit(&["doctor", "--json"]).stdout).unwrap(), "daemon")["said"]
+            .as_str()
+            .unwrap()
+            .contains("not running")
+    );
+}

@@ -1,0 +1,160 @@
+//! What lies on disk: the server's key, the state folder, the folders of documents; and the clock, by which files are dated.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::Finding;
+use crate::cli::units::{bytes, count, grouped};
+use crate::config::{CollectionConfig, Config, read_server_key};
+use crate::limits::DOCTOR_FOLDERS;
+
+/// Room on the state folder's disk below which it will soon be full, in bytes: a commit and the merge after it.
+const LITTLE_ROOM: u64 = 512 << 20;
+
+/// How far a file may be ahead of the clock: what a network's disks are apart.
+const AHEAD: Duration = Duration::from_secs(300);
+
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![key(&config.server.key_file)];
+    findings.extend(state(&config.server.state_dir));
+    findings.push(clock(&config.server.state_dir, SystemTime::now()));
+    findings.extend(config.collections.iter().map(documents));
+    findings.push(watches(&config.collections));
+    findings
+}
+
+fn key(file: &Path) -> Finding {
+    match read_server_key(file) {
+        Ok(_) => Finding::well("server key", format!("{}, for its owner alone", file.display())),
+        Err(error) => Finding::failed(
+            "server key",
+            error,
+            "a key that is lost is made anew by `adit init`; devices then need new files",
+        ),
+    }
+}
+
+fn state(dir: &Path) -> Vec<Finding> {
+    let metadata = match fs::metadata(dir) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return vec![Finding::well("state", format!("{} is made by the first `adit serve`", dir.display()))];
+        }
+        Err(error) => {
+            let remedy = "let the user that adit runs as reach the folders on the way to it";
+            return vec![Finding::failed("state", format!("{}: {error}", dir.display()), remedy)];
+        }
+    };
+    let mode = metadata.mode() & 0o777;
+    let access = match mode & 0o077 {
+        0 => Finding::well("state", format!("{}, for its owner alone", dir.display())),
+        _ => {
+            let remedy = format!("chmod 700 {}", dir.display());
+            Finding::failed("state", format!("{} can be entered by others (mode {mode:o})", dir.display()), remedy)
+        }
+    };
+    let room = rustix::fs::statvfs(dir).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    let room = match room {
+        Ok(room) if room < LITTLE_ROOM => {
+            let remedy = "make room, or move `server.state_dir`; until then search goes on with what was indexed";
+            Finding::warning("disk", format!("{} are left for index and audit log", bytes(room)), remedy)
+        }
+        Ok(room) => Finding::well("disk", format!("{} are left for index and audit log", bytes(room))),
+        Err(error) => Finding::warning("disk", error, "its file system does not say how much room there is"),
+    };
+    vec![access, room]
+}
+
+/// A clock that is behind what was written by it before lets grants begin late and end late.
+fn clock(state: &Path, now: SystemTime) -> Finding {
+    let entries = fs::read_dir(state).into_iter().flatten().flatten();
+    let newest = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok()).max();
+    match newest.and_then(|newest| newest.duration_since(now).ok()) {
+        Some(ahead) if ahead > AHEAD => {
+            let said = format!("it is {} behind what was written before", count(ahead.as_secs() / 60, "minute"));
+            Finding::failed("clock", said, "set it, and keep it set: timedatectl set-ntp true")
+        }
+        _ => Finding::well("clock", "not behind what was written before"),
+    }
+}
+
+fn documents(collection: &CollectionConfig) -> Finding {
+    let CollectionConfig { name, path, .. } = collection;
+    match fs::read_dir(path) {
+        Ok(_) => Finding::well("documents", format!("{name}: {}", path.display())),
+        Err(error) => {
+            let remedy = match error.kind() {
+                std::io::ErrorKind::NotFound => "mount it or make it; what is known of it is kept meanwhile".to_owned(),
+                _ => format!("let the user that adit runs as read it: setfacl -R -m u:adit:rX {}", path.display()),
+            };
+            Finding::failed("documents", format!("{name}: {}: {error}", path.display()), remedy)
+        }
+    }
+}
+
+/// Whether the kernel lets all folders be watched.
+fn watches(collections: &[CollectionConfig]) -> Finding {
+    let allowed =
+        fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok().and_then(|it| it.trim().parse().ok());
+    let folders: u64 = collections.iter().map(|collection| folders_below(&collection.path)).sum();
+    match allowed {
+        Some(allowed) if folders > allowed => Finding::warning(
+            "watching",
+            format!("{} folders, and the kernel watches {}", grouped(folders), grouped(allowed)),
+            format!("sysctl fs.inotify.max_user_watches={} (until then changes show after the next walk)", 2 * folders),
+        ),
+        _ => Finding::well("watching", format!("{} to watch, which the kernel does", count(folders, "folder"))),
+    }
+}
+
+/// Folders at and below a path, up to [`DOCTOR_FOLDERS`]. Links are not followed.
+fn folders_below(root: &Path) -> u64 {
+    let (mut waiting, mut seen) = (vec![root.to_owned()], 0);
+    while let Some(folder) = waiting.pop() {
+        seen += 1;
+        if seen >= DOCTOR_FOLDERS {
+            break;
+        }
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        waiting.extend(entries.filter(|it| it.file_type().is_ok_and(|kind| kind.is_dir())).map(|it| it.path()));
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::cli::doctor::Verdict;
+
+    #[test]
+    fn a_state_folder_that_others_may_enter_is_a_failure_with_its_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, verdict) in [(0o700, Verdict::Well), (0o750, Verdict::Failed)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let finding = &state(dir.path())[0];
+            assert_eq!(finding.verdict, verdict);
+            assert_eq!(finding.remedy.starts_with("chmod 700 "), verdict == Verdict::Failed);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("peers.toml"), "").unwrap();
+        let now = SystemTime::now();
+        assert_eq!(clock(dir.path(), now).verdict, Verdict::Well);
+        assert_eq!(clock(dir.path(), now - Duration::from_secs(86_400)).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn folders_are_counted_without_following_links() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("/", dir.path().join("everything")).unwrap();
+        assert_eq!(folders_below(dir.path()), 3);
+    }
+}
