@@ -114,7 +114,11 @@ impl Wanted {
 
     fn admits(&self, record: &Value) -> bool {
         let is = |field: &str, wanted: &Option<String>| wanted.is_some() && record[field].as_str() == wanted.as_deref();
-        let by_peer = self.peer.is_none() || is("peer", &self.peer) || is("was", &self.peer) || is("key", &self.key);
+        let by_peer = self.peer.is_none()
+            || is("peer", &self.peer)
+            || is("was", &self.peer)
+            || is("by", &self.peer)
+            || is("key", &self.key);
         let recent = self.since.is_none_or(|since| time(record).is_some_and(|time| time >= since));
         let below = |document: &str, wanted: &str| {
             document.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

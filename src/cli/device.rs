@@ -116,7 +116,8 @@ fn without_private_key(text: &str) -> Zeroizing<String> {
     Zeroizing::new(lines.collect())
 }
 
-fn entropy() -> Result<[u8; 32], Error> {
+/// What a key is made of.
+pub fn entropy() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(Error::failed)?;
     Ok(bytes)

@@ -42,6 +42,8 @@ mod search;
 #[cfg(feature = "server")]
 mod serve;
 #[cfg(feature = "server")]
+mod server_key;
+#[cfg(feature = "server")]
 mod status;
 #[cfg(feature = "server")]
 mod style;
@@ -112,6 +114,9 @@ enum Command {
     #[cfg(feature = "server")]
     Unlock,
     #[cfg(feature = "server")]
+    #[command(subcommand)]
+    ServerKey(server_key::Command),
+    #[cfg(feature = "server")]
     Status(status::Arguments),
     #[cfg(feature = "server")]
     #[command(subcommand)]
@@ -168,6 +173,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Peer(command) => peer::run(&places::find(config)?, command),
         Command::Lockdown(arguments) => lockdown::lockdown(&places::find(config)?, arguments),
         Command::Unlock => lockdown::unlock(&places::find(config)?),
+        Command::ServerKey(command) => server_key::run(&places::find(config)?, command),
         Command::Status(arguments) => status::run(&places::find(config)?, arguments),
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),

@@ -203,7 +203,9 @@ fn failed(error: PeersError) -> Failed {
     let kind = match error {
         PeersError::NoSuchPeer(_) => FailedKind::NotFound,
         PeersError::NameTaken(_) | PeersError::KeyTaken(_) | PeersError::KeyRevoked(_) => FailedKind::Exists,
-        PeersError::Key(_) | PeersError::KeyIsServers | PeersError::Grant(_) => FailedKind::Usage,
+        PeersError::NameReserved | PeersError::Key(_) | PeersError::KeyIsServers | PeersError::Grant(_) => {
+            FailedKind::Usage
+        }
         PeersError::Io { .. } | PeersError::Damaged { .. } | PeersError::NoAddress(_) => FailedKind::Failed,
     };
     Failed { kind, message: error.to_string() }

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 36] = [
+const COMMANDS: [&str; 38] = [
     "",
     "up",
     "init",
@@ -23,6 +23,8 @@ const COMMANDS: [&str; 36] = [
     "peer explain",
     "lockdown",
     "unlock",
+    "server-key",
+    "server-key rotate",
     "status",
     "index",
     "index status",

@@ -125,7 +125,7 @@ impl Appliance {
     /// A command of the program on this appliance. The verbs come first, then `--config`, then the rest.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let verbs = arguments.iter().take(2).position(|it| it.starts_with('-')).unwrap_or(arguments.len().min(2));
-        let verbs = if matches!(arguments[0], "peer" | "index" | "config") { verbs } else { 1 };
+        let verbs = if matches!(arguments[0], "peer" | "index" | "config" | "server-key") { verbs } else { 1 };
         let mut command = Command::new(ADIT);
         command.args(&arguments[..verbs]).arg("--config").arg(self.config()).args(&arguments[verbs..]);
         command.stdin(Stdio::null()).current_dir(self.dir.path());

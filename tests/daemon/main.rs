@@ -5,6 +5,7 @@ mod audit;
 mod bad_input;
 mod documents;
 mod hostile;
+mod incident;
 mod kept;
 mod kills;
 mod lifecycle;

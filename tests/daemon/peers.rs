@@ -154,6 +154,31 @@ fn a_device_meets_silence_from_other_networks_than_its_own() {
 }
 
 #[test]
+fn a_new_server_key_is_one_line_for_each_device() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("phone", &[]);
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+    let line = appliance.adit(&["server-key", "rotate"]);
+    assert!(line.starts_with("PublicKey = ") && line.lines().count() == 1, "{line}");
+    appliance.stop();
+    appliance.serve();
+    let answer = appliance.agent(&conf).ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    let text = fs::read_to_string(&conf).unwrap();
+    let changed = text.lines().map(|old| if old.starts_with("PublicKey") { line.trim() } else { old });
+    fs::write(&conf, changed.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(appliance.agent(&conf).total("kettle"), 1);
+    let key = appliance.path("keys/server.key");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+
+    appliance.stop();
+    fs::remove_file(&key).unwrap();
+    assert!(appliance.refused(&["serve"], 1).contains("server-key rotate"));
+    appliance.adit(&["server-key", "rotate"]);
+    appliance.serve();
+}
+
+#[test]
 fn why_a_device_sees_a_document_is_explained() {
     let mut appliance = Appliance::serving();
     appliance.device("phone", &["--collections", "papers,!papers/secret"]);
@@ -212,6 +237,7 @@ fn what_is_wrong_with_a_device_is_said() {
     for (arguments, code, word) in [
         (&["peer", "add", "phone"][..], 7, "exists"),
         (&["peer", "add", "tab let"], 2, "name"),
+        (&["peer", "add", "owner"], 2, "another name"),
         (&["peer", "add", "tablet", "--collections", "nowhere"], 6, "nowhere"),
         (&["peer", "add", "tablet", "--public-key", "short"], 2, "key"),
         (&["peer", "show", "nobody"], 6, "nobody"),

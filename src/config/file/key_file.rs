@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::atomic::{create_new, create_private_dir};
+use super::atomic::{create_new, create_private_dir, write_atomically};
 use crate::key::{KeyError, PrivateKey};
 
 /// More than any key file has: a key, and a line end.
@@ -19,8 +19,8 @@ const KEY_FILE_BYTES: u64 = 1024;
 pub enum KeyFileError {
     /// It is not there.
     #[error(
-        "the server's private key {0} is not there: restore it from a backup (with a new key, every device would need a new \
-         configuration)"
+        "the server's private key {0} is not there: restore it from a backup, or make a new one (adit server-key rotate), which \
+         every device must then be told"
     )]
     Missing(PathBuf),
     /// It could not be read or written.
@@ -91,6 +91,17 @@ pub fn create_key_file(path: &Path, key: &PrivateKey) -> Result<(), KeyFileError
     create_new(path, text.as_bytes(), 0o600).map_err(io_error)
 }
 
+/// Puts another private key in the place of the one in this file, or where it was.
+pub fn replace_key_file(path: &Path, key: &PrivateKey) -> Result<(), KeyFileError> {
+    let io_error = |source| KeyFileError::Io { path: path.to_owned(), source };
+    if let Some(dir) = path.parent() {
+        create_private_dir(dir).map_err(io_error)?;
+    }
+    let mut text = key.to_base64();
+    text.push('\n');
+    write_atomically(path, text.as_bytes(), 0o600).map_err(io_error)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -108,6 +119,9 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o7777, 0o700);
         assert!(matches!(create_key_file(&path, &key), Err(KeyFileError::Io { .. })));
+        let next = PrivateKey::from_entropy([6; 32]);
+        replace_key_file(&path, &next).unwrap();
+        assert_eq!(read_key_file(&path).unwrap().public(), next.public());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::control::{Failed, OwnerSearch, Response};
 use crate::limits::{AUDIT_DOCUMENTS_BYTES, AUDIT_TEXT_BYTES};
 
 /// Who whoever is at the machine is called.
-const OWNER: &str = "owner";
+pub const OWNER: &str = "owner";
 
 /// What is kept of queries.
 #[derive(Debug)]

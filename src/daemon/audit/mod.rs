@@ -36,7 +36,7 @@ mod tests;
 
 use file::LogFiles;
 use line::{Caller, Queries};
-pub use line::{Change, Device, Notice, Whom};
+pub use line::{Change, Device, Notice, OWNER, Whom};
 pub use read::Records;
 
 /// The folder of the log.

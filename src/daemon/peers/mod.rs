@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::audit::OWNER;
 use crate::access::{Action, Grant, Policy, Season, Window};
 use crate::config::{TunnelNetwork, write_atomically};
 use crate::control::{DeviceKeys, NewPeer, Standing, Terms};
@@ -56,6 +57,9 @@ pub enum PeersError {
     /// The name is taken.
     #[error("a peer \"{0}\" exists already; choose another name")]
     NameTaken(PeerName),
+    /// The name is somebody else's in the audit log.
+    #[error("\"{OWNER}\" is what the audit log calls whoever is at the server; choose another name")]
+    NameReserved,
     /// The key is a peer's.
     #[error("this key is already that of peer \"{0}\"; every device needs a key of its own")]
     KeyTaken(PeerName),
@@ -225,9 +229,7 @@ impl Peers {
         networks: &[TunnelNetwork],
         defaults: &Defaults,
     ) -> Result<&Peer, PeersError> {
-        if self.find(&new.name).is_ok() {
-            return Err(PeersError::NameTaken(new.name.clone()));
-        }
+        self.check_name(&new.name)?;
         let (public_key, preshared_key) = self.unused(&new.keys, server)?;
         let terms = Terms {
             collections: Some(new.terms.collections.clone().unwrap_or_else(|| defaults.collections.clone())),
@@ -292,8 +294,8 @@ impl Peers {
     /// Gives a device another name.
     pub fn rename(&mut self, name: &PeerName, to: &PeerName) -> Result<&Peer, PeersError> {
         let at = self.position(name)?;
-        if name != to && self.find(to).is_ok() {
-            return Err(PeersError::NameTaken(to.clone()));
+        if name != to {
+            self.check_name(to)?;
         }
         self.change(|draft| {
             draft.peers[at].name = to.clone();
@@ -352,6 +354,14 @@ impl Peers {
             self.change(|draft| *draft.lockdown = None)?;
         }
         Ok(was_locked)
+    }
+
+    fn check_name(&self, name: &PeerName) -> Result<(), PeersError> {
+        match self.find(name) {
+            _ if name.as_str() == OWNER => Err(PeersError::NameReserved),
+            Ok(_) => Err(PeersError::NameTaken(name.clone())),
+            Err(_) => Ok(()),
+        }
     }
 
     fn position(&self, name: &PeerName) -> Result<usize, PeersError> {
