@@ -117,7 +117,9 @@ fn measure(passages: usize, dir: &Path, space: bool, keep: bool, tables: &mut Ta
 /// Runs a task in a process of its own; what it printed.
 fn task(task: &str, files: &Path, index: &Path) -> Result<String> {
     let program = std::env::current_exe()?;
-    let output = Command::new(program).args(["--task", task]).args([files, index]).output()?;
+    let mut command = Command::new(program);
+    command.args(["--task", task]).args([files, index]).envs(adit::daemon::memory::SETTINGS);
+    let output = command.output()?;
     if !output.status.success() {
         bail!("{task}: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -164,6 +164,9 @@ pub fn main() -> ExitCode {
 #[cfg(feature = "server")]
 fn run(arguments: Arguments) -> Outcome {
     let config = arguments.config.as_deref();
+    if matches!(arguments.command, Command::Up(_) | Command::Serve(_)) {
+        crate::daemon::memory::settle();
+    }
     match arguments.command {
         Command::Up(arguments) => up::run(&places::own(config)?, arguments),
         Command::Init(arguments) => init::run(&places::own(config)?, arguments),

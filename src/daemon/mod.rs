@@ -9,6 +9,7 @@ mod devices;
 pub mod indexing;
 mod logging;
 mod lookout;
+pub mod memory;
 mod notify_manager;
 pub mod offline;
 pub mod peers;
