@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::cost::Asked;
 use super::{QUESTIONS_OF_GREPS, texts};
@@ -30,8 +30,12 @@ pub fn ask(grep: &Grep, files: &Path) -> Result<Option<Asked>> {
     asked.measure("words", &texts::questions(QUESTIONS_OF_GREPS), |words| {
         let mut command = Command::new(grep.program);
         command.args(grep.arguments).args(words.iter().flat_map(|word| ["-e", word])).arg(files);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).status()?;
-        Ok(())
+        // Into a pipe: with nowhere to write to, ugrep ends at the first file it finds.
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+        match output.status.code() {
+            Some(0 | 1) => Ok(()),
+            _ => bail!("{} failed: {}", grep.name, output.status),
+        }
     })?;
     Ok(Some(asked))
 }
