@@ -189,6 +189,33 @@ mod tests {
         assert!(crowd.as_mut().poll(&mut context).is_ready());
     }
 
+    #[tokio::test]
+    async fn connections_that_keep_each_other_busy_let_others_run() {
+        const ROUNDS: usize = 10_000;
+        let mut crowds = Crowds::default();
+        let count = Arc::new(AtomicUsize::new(0));
+        // Of a library without tokio's budget, as the streams of connections are.
+        let (to_one, mut one) = futures_channel::mpsc::unbounded();
+        let (to_other, mut other) = futures_channel::mpsc::unbounded();
+        to_one.unbounded_send(()).unwrap();
+        let rounds = Arc::clone(&count);
+        crowds.add(PHONE, async move {
+            while rounds.fetch_add(1, Ordering::Relaxed) < ROUNDS && one.next().await.is_some() {
+                let _ = to_other.unbounded_send(());
+            }
+        });
+        crowds.add(PHONE, async move {
+            while other.next().await.is_some() {
+                let _ = to_one.unbounded_send(());
+            }
+        });
+        while count.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(count.load(Ordering::Relaxed) < ROUNDS / 10, "this task had to wait for all of them");
+        while crowds.ended().await.is_some() {}
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn no_wake_is_lost_between_threads() {
         const ROUNDS: usize = 2000;
