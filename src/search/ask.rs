@@ -10,18 +10,17 @@ use super::catalogue::Entry;
 use super::condition::{beyond_candidates, each_passage, meeting};
 use super::copies::{Shown, copies};
 use super::error::LibraryError;
-use super::expand;
 use super::explain::explain;
 use super::library::date_and_modified;
 use super::mistyped;
-use super::plan::{Mark, Pass, Plan};
+use super::plan::{Pass, Plan};
 use super::planner::plan;
 use super::query::{Ask, Clause, Filter, Form, Node, Sign, parse};
 use super::score::rescore;
 use super::snapshot::Snapshot;
 use super::snippet::{Room, snippet};
 use super::stored::{self, Location};
-use super::text::{Tongue, folded};
+use super::text::Tongue;
 use super::types::{Answer, Explanation, Hit, Indexing, SearchRequest, SortKey};
 use super::view::{Part, Statistics, View};
 use crate::limits::{
@@ -68,7 +67,7 @@ pub(super) fn ask(view: &View, request: &SearchRequest) -> Result<Answer, Librar
         }
         Ok(hit)
     };
-    let suggestion = if total == 0 { suggestion(view, &asked)? } else { None };
+    let suggestion = if total == 0 { mistyped::suggestion(view, &asked)? } else { None };
     Ok(Answer {
         next: if more { hits.last().map(|found| found.search.key(found)) } else { None },
         results: hits.iter().map(show).collect::<Result<_, _>>()?,
@@ -407,33 +406,6 @@ fn room(request: &SearchRequest, results: usize) -> Room {
     Room { bytes: each.clamp(SNIPPET_LEAST, SNIPPET_BYTES), lines: request.context_lines }
 }
 
-/// The question with its unknown words replaced by what was most likely meant; none where there is nothing better.
-fn suggestion(view: &View, asked: &Ask) -> Result<Option<String>, LibraryError> {
-    let Some(part) = view.parts.first() else { return Ok(None) };
-    let fields = &part.shelf.fields;
-    let (mut words, mut changed) = (Vec::new(), false);
-    let plan = plan(view, asked, false, Pass::Exact)?;
-    for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
-        let (Mark::Stems(_), Some(name)) = (&leaf.mark, leaf.names.first()) else { continue };
-        let Some(word) = name.value().as_str().map(folded) else { continue };
-        let mut frequency = 0;
-        for term in leaf.terms.iter().chain(&leaf.names) {
-            frequency += view.frequency(term)?;
-        }
-        match frequency {
-            0 => {
-                if let Some(meant) = expand::meant(view, fields, &word)? {
-                    changed |= meant != word;
-                    words.push(meant);
-                }
-            }
-            _ => words.push(word),
-        }
-    }
-    Ok(changed.then(|| words.join(" ")))
-}
-
-/// Seconds since the oldest index in view agreed with its folder.
 /// How far reading has come, of the collections that were searched.
 fn indexing(view: &View, chosen: &[bool]) -> Option<Indexing> {
     let parts = view.parts.iter().zip(chosen).filter(|(_, chosen)| **chosen);
@@ -441,6 +413,7 @@ fn indexing(view: &View, chosen: &[bool]) -> Option<Indexing> {
     each.reduce(|a, b| Indexing { read: a.read + b.read, files: a.files + b.files })
 }
 
+/// Seconds since the oldest index in view agreed with its folder.
 fn age(view: &View, now: Timestamp) -> Option<u64> {
     let oldest = view.parts.iter().map(|part| part.shelf.agreed()).min().flatten()?;
     Some(now.duration_since(oldest).as_secs().max(0) as u64)

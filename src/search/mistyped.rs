@@ -1,9 +1,14 @@
-//! What a person probably did not mean: names of fields that almost are ones, and types that no document has. A question and what may
-//! be seen in, sentences out; nothing is changed for them.
+//! What a person probably did not mean: names of fields that almost are ones, types that no document has, words that stand nowhere. A
+//! question and what may be seen in, sentences and another question out; nothing is changed for them.
 
 use std::collections::BTreeSet;
 
+use super::error::LibraryError;
+use super::expand;
+use super::plan::{Mark, Pass};
+use super::planner::plan;
 use super::query::{Ask, Clause, Filter, Node};
+use super::text::folded;
 use super::view::{Part, View};
 
 /// Types that are named where one is asked for that there is none of.
@@ -56,4 +61,30 @@ fn extensions<'a>(clauses: &'a [Clause], found: &mut Vec<&'a str>) {
         }
     }
     clauses.iter().for_each(|clause| node(&clause.node, found));
+}
+
+/// The question with its unknown words replaced by what was most likely meant; none where there is nothing better.
+pub(super) fn suggestion(view: &View, asked: &Ask) -> Result<Option<String>, LibraryError> {
+    let Some(part) = view.parts.first() else { return Ok(None) };
+    let fields = &part.shelf.fields;
+    let (mut words, mut changed) = (Vec::new(), false);
+    let plan = plan(view, asked, false, Pass::Exact)?;
+    for leaf in plan.leaves.iter().filter(|leaf| leaf.scores) {
+        let (Mark::Stems(_), Some(name)) = (&leaf.mark, leaf.names.first()) else { continue };
+        let Some(word) = name.value().as_str().map(folded) else { continue };
+        let mut frequency = 0;
+        for term in leaf.terms.iter().chain(&leaf.names) {
+            frequency += view.frequency(term)?;
+        }
+        match frequency {
+            0 => {
+                if let Some(meant) = expand::meant(view, fields, &word)? {
+                    changed |= meant != word;
+                    words.push(meant);
+                }
+            }
+            _ => words.push(word),
+        }
+    }
+    Ok(changed.then(|| words.join(" ")))
 }
