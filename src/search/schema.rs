@@ -8,7 +8,7 @@ use super::text;
 
 /// Rises with every change of what is written into an index, or of how words are made of it; an index of another version is built
 /// again from the documents.
-pub(super) const FORMAT_VERSION: u32 = 5;
+pub(super) const FORMAT_VERSION: u32 = 6;
 
 /// Passage number of a record.
 pub(super) const RECORD: u64 = u32::MAX as u64;

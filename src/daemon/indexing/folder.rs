@@ -161,6 +161,9 @@ impl Folder {
         self.broken = Some((now + wait, wait));
         self.generation += 1;
         self.queue.clear();
+        if matches!(error, LibraryError::Index(_)) {
+            self.ledger.be_careful();
+        }
         self.ledger.abandon();
     }
 
@@ -267,8 +270,8 @@ impl Folder {
         match outcome {
             Outcome::Document(format, stamp, extracted) => {
                 if let Err(error) = self.ledger.put(path, (format, stamp, &extracted), urgency, now) {
-                    // What is wrong with the disk is no fault of the document.
-                    if matches!(error, LibraryError::Index(_) | LibraryError::Damaged { .. }) {
+                    // What is wrong with the disk is no fault of the document, nor is what is wrong with others of its commit.
+                    if matches!(error, LibraryError::Index(_)) && self.ledger.is_careful() {
                         self.strikes.add(path, stamp, "its text could not be indexed");
                     }
                     return Err(error);

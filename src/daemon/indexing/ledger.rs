@@ -24,6 +24,8 @@ pub(super) struct Ledger {
     uncommitted: Uncommitted,
     last_commit: Option<Instant>,
     used: Instant,
+    /// How many of the next documents are committed one by one: one of a commit that failed is not to be indexed, and which is not known.
+    careful: usize,
 }
 
 /// What the next commit will show.
@@ -45,6 +47,7 @@ impl Ledger {
             uncommitted: Uncommitted::default(),
             last_commit: None,
             used: now,
+            careful: 0,
         }
     }
 
@@ -100,7 +103,21 @@ impl Ledger {
         self.writer(now)?.put(path, format, stamp, extracted)?;
         self.known.insert(path.to_owned(), Known { stamp, failed: false });
         self.changed(extracted.text.len(), urgency, now);
+        if self.careful > 0 {
+            self.commit(now)?;
+            self.careful -= 1;
+        }
         Ok(())
+    }
+
+    /// Whether documents are committed one by one: then it is the last one's fault where that fails.
+    pub(super) fn is_careful(&self) -> bool {
+        self.careful > 0
+    }
+
+    /// Something that was put since the last commit cannot be indexed: as many are committed one by one from here on.
+    pub(super) fn be_careful(&mut self) {
+        self.careful = self.careful.max(self.uncommitted.changes + 1);
     }
 
     /// Notes that a file cannot be read.
