@@ -1,5 +1,5 @@
 //! A small fuzzer that every run of the tests has time for: sound bytes changed in many ways, by a seed, against every parser that is ours.
-//! What fails is made as small as it can be and kept. For the long run there is `fuzz/`, which is led by coverage.
+//! What fails is made as small as it can be and kept.
 
 #![cfg(feature = "server")]
 

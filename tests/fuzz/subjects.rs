@@ -1,4 +1,4 @@
-//! What is tried with bytes of any kind: every parser that is ours, and the query language. Used by the fuzzer here and by those in `fuzz/`.
+//! What is tried with bytes of any kind: every parser that is ours, and the query language.
 
 use std::io::{Cursor, Write};
 use std::path::Path;

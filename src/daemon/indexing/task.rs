@@ -372,6 +372,10 @@ impl Task {
     fn publish(&mut self) {
         self.folders.iter_mut().for_each(Folder::tell);
         let pending: usize = self.folders.iter().map(|folder| folder.queue.pending()).sum();
+        if self.round.is_idle() && pending > 0 {
+            // Another round begins; until then the figures of the last one stand.
+            (self.round.done, self.round.bytes, self.round.failed) = (0, 0, 0);
+        }
         self.round.total = self.round.done + pending as u64;
         self.round.walked = self.folders.iter().all(|folder| folder.has_been_walked || folder.trouble.is_some());
         self.round.watching = self.watched.iter().all(|watched| *watched);
@@ -391,7 +395,6 @@ impl Task {
             is_news
         });
         if self.round.is_idle() {
-            (self.round.done, self.round.bytes, self.round.failed) = (0, 0, 0);
             self.pool.rest();
         }
     }
