@@ -127,6 +127,7 @@ enum Command {
     Why(why::Arguments),
     #[cfg(feature = "server")]
     Audit(audit::Arguments),
+    #[cfg(feature = "server")]
     Doctor(doctor::Arguments),
     Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),

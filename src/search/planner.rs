@@ -86,7 +86,11 @@ impl Planner<'_> {
         let (mut all, mut any, mut demands_words) = (Vec::new(), Vec::new(), false);
         for clause in clauses {
             if clause.sign == Sign::Not {
-                all.push(Condition::Not(Box::new(self.node(&clause.node, false)?)));
+                // Of a group of common words alone nothing is left, and nothing excludes nothing.
+                match self.node(&clause.node, false)? {
+                    Condition::Always => {}
+                    condition => all.push(Condition::Not(Box::new(condition))),
+                }
                 continue;
             }
             let demanded = clause.sign == Sign::Must || demands(&clause.node, self.is_prose) || self.match_all;
@@ -334,6 +338,8 @@ fn one_of(conditions: Vec<Condition>) -> Condition {
     for condition in conditions {
         match condition {
             Condition::Any(inner) => flat.extend(inner),
+            // What asks for nothing is no alternative.
+            Condition::Always => {}
             other => flat.push(other),
         }
     }

@@ -197,6 +197,15 @@ fn what_was_not_used_is_said() {
 }
 
 #[test]
+fn a_group_of_common_words_asks_for_nothing() {
+    let bench = Bench::of(&[("a.md", "the cat"), ("b.md", "a dog")]);
+    for query in ["cat (the)", "(the) cat", "cat (the of)", "cat -(the)", "cat | (the)", "-dog cat (a"] {
+        let answer = bench.ask(query);
+        assert_eq!((paths(&answer.results), answer.total), (vec!["a.md".to_owned()], 1), "{query}");
+    }
+}
+
+#[test]
 fn a_type_that_no_document_has_is_said() {
     let bench = Bench::of(&[("a.md", "boiler"), ("b.pdf", "boiler"), ("c.rs", "boiler")]);
     for (query, said) in [
