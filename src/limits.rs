@@ -164,9 +164,9 @@ pub const BRIDGE_GREETING_BYTES: usize = 1024;
 /// Connections of one bridge to its server, in number: half of the calls that a server takes of a peer at once by default.
 pub const BRIDGE_CONNECTIONS: usize = 4;
 
-/// Attempts at one call, in number: a kept connection that the server had closed, one that broke with the owner of the tunnel,
-/// and one more.
-pub const BRIDGE_ATTEMPTS: u32 = 3;
+/// Attempts at one call, in number: a kept connection that the server had closed, one that broke with the owner of the tunnel, and some to a
+/// socket of an owner that is being killed, which takes connections until the system is done with it.
+pub const BRIDGE_ATTEMPTS: u32 = 6;
 
 /// How long a call waits for a server that says it is busy, in seconds.
 pub const BRIDGE_BUSY_SECS: u64 = 30;

@@ -22,7 +22,7 @@ use crate::bridge::talk;
 use crate::bridge::tunnel::Unreachable;
 use crate::limits::{
     BRIDGE_ANSWER_BYTES, BRIDGE_ATTEMPTS, BRIDGE_BUSY_SECS, BRIDGE_PROBE_MILLIS, BRIDGE_REACH_MILLIS,
-    BRIDGE_SILENCE_MILLIS,
+    BRIDGE_SILENCE_MILLIS, BRIDGE_TAKEOVER_MILLIS,
 };
 use crate::link::clock;
 
@@ -128,6 +128,8 @@ impl Relay {
                 }
                 Ok(Outcome::Later(_)) => return Err(Failure::Busy),
                 Err(Failure::Cut(Cut::Connection(_) | Cut::Unanswered)) if attempts + 1 < BRIDGE_ATTEMPTS => {
+                    // The first time at once; after that, somebody else is given time to become the owner.
+                    tokio::time::sleep(Duration::from_millis(BRIDGE_TAKEOVER_MILLIS) * ((1 << attempts) - 1)).await;
                     attempts += 1;
                     connected = false;
                 }
