@@ -153,6 +153,11 @@ impl Ledger {
         }
     }
 
+    /// Changes that are not committed.
+    pub(super) fn uncommitted(&self) -> usize {
+        self.uncommitted.changes
+    }
+
     /// Shows everything since the last commit.
     pub(super) fn commit(&mut self, now: Instant) -> Result<(), LibraryError> {
         self.writer(now)?.commit()?;

@@ -41,6 +41,8 @@ pub struct Progress {
     pub done: u64,
     /// Files of the present round that are known of so far.
     pub total: u64,
+    /// Changes that the next commit will show.
+    pub unshown: u64,
     /// Bytes of the files done.
     pub bytes: u64,
     /// Files of this round that could not be read.
@@ -58,9 +60,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Files waiting.
+    /// Files waiting: to be read, or to be shown by a commit.
     pub fn pending(&self) -> u64 {
-        self.total - self.done
+        self.total - self.done + self.unshown
     }
 
     /// Whether everything has been looked through and nothing is left to do.

@@ -377,6 +377,7 @@ impl Task {
             (self.round.done, self.round.bytes, self.round.failed) = (0, 0, 0);
         }
         self.round.total = self.round.done + pending as u64;
+        self.round.unshown = self.folders.iter().map(|folder| folder.ledger.uncommitted() as u64).sum();
         self.round.walked = self.folders.iter().all(|folder| folder.has_been_walked || folder.trouble.is_some());
         self.round.watching = self.watched.iter().all(|watched| *watched);
         self.round.walking =
