@@ -82,24 +82,24 @@ fn read_private(path: &Path, refused_bits: u32) -> Result<PrivateKey, KeyFileErr
 
 /// Writes a new private key, and its folder where there is none; fails with `AlreadyExists` where there is a file.
 pub fn create_key_file(path: &Path, key: &PrivateKey) -> Result<(), KeyFileError> {
-    let io_error = |source| KeyFileError::Io { path: path.to_owned(), source };
-    if let Some(dir) = path.parent() {
-        create_private_dir(dir).map_err(io_error)?;
-    }
-    let mut text = key.to_base64();
-    text.push('\n');
-    create_new(path, text.as_bytes(), 0o600).map_err(io_error)
+    write_key(path, key, create_new)
 }
 
 /// Puts another private key in the place of the one in this file, or where it was.
 pub fn replace_key_file(path: &Path, key: &PrivateKey) -> Result<(), KeyFileError> {
-    let io_error = |source| KeyFileError::Io { path: path.to_owned(), source };
-    if let Some(dir) = path.parent() {
-        create_private_dir(dir).map_err(io_error)?;
-    }
+    write_key(path, key, write_atomically)
+}
+
+fn write_key(
+    path: &Path,
+    key: &PrivateKey,
+    write: impl FnOnce(&Path, &[u8], u32) -> io::Result<()>,
+) -> Result<(), KeyFileError> {
     let mut text = key.to_base64();
     text.push('\n');
-    write_atomically(path, text.as_bytes(), 0o600).map_err(io_error)
+    let dir = path.parent().map_or(Ok(()), create_private_dir);
+    let written = dir.and_then(|()| write(path, text.as_bytes(), 0o600));
+    written.map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
