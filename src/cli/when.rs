@@ -2,7 +2,7 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, Zoned};
+use jiff::{Span, Timestamp, Unit, Zoned};
 
 use crate::control::When;
 
@@ -43,7 +43,8 @@ fn parse(text: &str, now: &Zoned, day: fn(Date) -> Result<Date, jiff::Error>) ->
         && text.ends_with(|last: char| last.is_ascii_lowercase());
     let time = if is_span {
         let span: Span = text.parse().map_err(|_| wrong(text))?;
-        now.checked_add(span).map(|time| time.timestamp())
+        // A span is no more exact than whoever types it.
+        now.checked_add(span).and_then(|time| time.timestamp().round(Unit::Second))
     } else if let Ok(time) = text.parse::<Timestamp>() {
         Ok(time)
     } else if text.len() == "2027-01-31".len() {
