@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::peers;
+use crate::config::Config;
+
 /// A clock that is set is noticed after this time: a sleep does not know of it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -14,14 +17,18 @@ const BEHIND: SignedDuration = SignedDuration::from_mins(5);
 
 /// The time for grants.
 #[derive(Debug)]
-pub(super) struct Calendar {
+pub struct Calendar {
     /// When the last record was written.
     floor: Timestamp,
 }
 
 impl Calendar {
-    /// The calendar of a machine that wrote these records, if they are there.
-    pub(super) fn new(records: &[&Path]) -> Calendar {
+    /// The calendar of the machine that wrote the list of devices and the audit log, if they are there.
+    pub fn new(config: &Config) -> Calendar {
+        Calendar::since(&[&config.server.state_dir.join(peers::FILE), &config.audit.file])
+    }
+
+    fn since(records: &[&Path]) -> Calendar {
         let written = |path: &&Path| Timestamp::try_from(fs::metadata(path).ok()?.modified().ok()?).ok();
         Calendar { floor: records.iter().filter_map(written).max().unwrap_or(Timestamp::UNIX_EPOCH) }
     }
@@ -32,7 +39,7 @@ impl Calendar {
     }
 
     /// What is wrong with the system's clock, if it is behind the records.
-    pub(super) fn warning(&self) -> Option<String> {
+    pub fn warning(&self) -> Option<String> {
         let now = Timestamp::now();
         (self.floor.duration_since(now) > BEHIND).then(|| {
             format!(
@@ -66,16 +73,16 @@ mod tests {
         let record = dir.path().join("record");
         fs::write(&record, "").unwrap();
         let missing = dir.path().join("missing");
-        let calendar = Calendar::new(&[&record, &missing]);
+        let calendar = Calendar::since(&[&record, &missing]);
         assert!(calendar.now() >= Timestamp::now() - SignedDuration::from_secs(1));
         assert_eq!(calendar.warning(), None);
 
         let hour = Duration::from_secs(3600);
         fs::File::options().append(true).open(&record).unwrap().set_modified(SystemTime::now() + hour).unwrap();
-        let calendar = Calendar::new(&[&record, &missing]);
+        let calendar = Calendar::since(&[&record, &missing]);
         assert!(calendar.now() > Timestamp::now() + SignedDuration::from_mins(59));
         assert!(calendar.warning().unwrap().contains("set the clock"));
-        assert_eq!(Calendar::new(&[&missing]).warning(), None);
+        assert_eq!(Calendar::since(&[&missing]).warning(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 pub mod audit;
 mod background;
-mod calendar;
+pub mod calendar;
 mod control;
 mod crowd;
 mod devices;

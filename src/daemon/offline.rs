@@ -36,7 +36,7 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
             .map(|(places, collections)| Response::Why { places, collections }),
         asked => {
             let mut peers = Peers::load(state.path()).map_err(failed)?;
-            let now = Calendar::new(&[peers.path(), &config.audit.file]).now();
+            let now = Calendar::new(config).now();
             if let Request::PeerExplain { name, typed, paths } = asked {
                 let no_such = |error| Failed { kind: FailedKind::NotFound, ..failed(error) };
                 let peer = peers.find(name).map_err(no_such)?;

@@ -282,7 +282,7 @@ impl Prepared {
         let Prepared { config, key, socket, inherited, state, peers, sandbox, warnings } = self;
         let library = Arc::new(Library::open(library_config(&config))?);
         let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
-        let audit_file = config.audit.file.clone();
+        let calendar = Calendar::new(&config);
         let audit = Arc::new(Audit::start(&config.audit, derived_key(&key, b"adit audit key")));
         audit.know(peers.iter());
         let server = ServerReport {
@@ -313,7 +313,7 @@ impl Prepared {
             config_path: options.places.config.clone(),
             server,
             server_key: key.public(),
-            calendar: Calendar::new(&[peers.path(), &audit_file]),
+            calendar,
             peers: Mutex::new(peers),
             admitted: Mutex::default(),
             changed: Notify::new(),

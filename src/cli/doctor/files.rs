@@ -1,25 +1,22 @@
-//! What lies on disk: the server's key, the state folder, the folders of documents; and the clock, by which files are dated.
+//! What lies on disk: the server's key, the state folder, the folders of documents; and the clock, by which records are.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use super::Finding;
 use crate::cli::units::{bytes, count, grouped};
 use crate::config::{CollectionConfig, Config, read_server_key};
+use crate::daemon::calendar::Calendar;
 use crate::limits::DOCTOR_FOLDERS;
 
 /// Room on the state folder's disk below which it will soon be full, in bytes: a commit and the merge after it.
 const LITTLE_ROOM: u64 = 512 << 20;
 
-/// How far a file may be ahead of the clock: what a network's disks are apart.
-const AHEAD: Duration = Duration::from_secs(300);
-
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![key(&config.server.key_file)];
     findings.extend(state(&config.server.state_dir));
-    findings.push(clock(&config.server.state_dir, SystemTime::now()));
+    findings.push(clock(config));
     findings.extend(config.collections.iter().map(documents));
     findings.push(watches(&config.collections));
     findings
@@ -31,7 +28,7 @@ fn key(file: &Path) -> Finding {
         Err(error) => Finding::failed(
             "server key",
             error,
-            "a key that is lost is made anew by `adit init`; devices then need new files",
+            "restore a key that is lost, or make another: `adit server-key rotate`, of which every device must be told",
         ),
     }
 }
@@ -67,16 +64,10 @@ fn state(dir: &Path) -> Vec<Finding> {
     vec![access, room]
 }
 
-/// A clock that is behind what was written by it before lets grants begin late and end late.
-fn clock(state: &Path, now: SystemTime) -> Finding {
-    let entries = fs::read_dir(state).into_iter().flatten().flatten();
-    let newest = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok()).max();
-    match newest.and_then(|newest| newest.duration_since(now).ok()) {
-        Some(ahead) if ahead > AHEAD => {
-            let said = format!("it is {} behind what was written before", count(ahead.as_secs() / 60, "minute"));
-            Finding::failed("clock", said, "set it, and keep it set: timedatectl set-ntp true")
-        }
-        _ => Finding::well("clock", "not behind what was written before"),
+fn clock(config: &Config) -> Finding {
+    match Calendar::new(config).warning() {
+        Some(said) => Finding::failed("clock", said, "set it, and keep it set: timedatectl set-ntp true"),
+        None => Finding::well("clock", "not behind what was recorded before"),
     }
 }
 
@@ -139,15 +130,6 @@ mod tests {
             assert_eq!(finding.verdict, verdict);
             assert_eq!(finding.remedy.starts_with("chmod 700 "), verdict == Verdict::Failed);
         }
-    }
-
-    #[test]
-    fn a_clock_that_is_behind_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("peers.toml"), "").unwrap();
-        let now = SystemTime::now();
-        assert_eq!(clock(dir.path(), now).verdict, Verdict::Well);
-        assert_eq!(clock(dir.path(), now - Duration::from_secs(86_400)).verdict, Verdict::Failed);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod tests;
 use file::{Lockdown, Revoked};
 
 /// The file's name in the state folder.
-const FILE: &str = "peers.toml";
+pub(super) const FILE: &str = "peers.toml";
 
 /// Most outer networks of one device: more than a person types.
 const NETWORKS: usize = 64;
@@ -164,11 +164,6 @@ impl Peers {
             self.peers.push(peer);
         }
         Ok(())
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// All devices, in order of name.
