@@ -6,6 +6,8 @@ mod api;
 mod guard;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/matrix.rs"]
+mod matrix;
 #[path = "http/originals.rs"]
 mod originals;
 mod serving;

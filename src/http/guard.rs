@@ -40,6 +40,9 @@ pub(super) fn admit(parts: &Parts, config: &Config) -> Result<Admitted, Refusal>
     }
     let host = Host::parse(host).filter(|host| host.is_ours(config)).ok_or(Refusal::ForeignHost)?;
     let cross_origin = check_origin(parts, config)?;
+    if cross_origin.is_none() && is_of_another_site(parts) {
+        return Err(Refusal::ForeignOrigin);
+    }
     Ok(Admitted { host: host.to_url(), cross_origin })
 }
 
@@ -74,6 +77,16 @@ fn check_origin(parts: &Parts, config: &Config) -> Result<Option<HeaderValue>, R
         true => Ok(Some(origin.clone())),
         false => Err(Refusal::ForeignOrigin),
     }
+}
+
+/// Whether the browser itself says that another site's page asks, as it does where a URL has no `Origin` (an image, a script; W3C Fetch
+/// Metadata). It says so only to servers that it trusts on their way, such as a bridge's loopback port. A link that a person followed may
+/// come from anywhere.
+fn is_of_another_site(parts: &Parts) -> bool {
+    let says = |name: &str, value: &str| parts.headers.get(name).is_some_and(|said| said == value);
+    let foreign = says("sec-fetch-site", "cross-site") || says("sec-fetch-site", "same-site");
+    let link = parts.method == Method::GET && says("sec-fetch-mode", "navigate") && says("sec-fetch-dest", "document");
+    foreign && !link
 }
 
 /// What `Host` names, port 80 taken off.

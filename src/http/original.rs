@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    LAST_MODIFIED, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -132,12 +132,7 @@ fn read_all(file: &File, length: u64) -> io::Result<Option<Bytes>> {
 
 /// What every answer about a file carries.
 fn dress(mut reply: Reply, tag: &str, date: &str) -> Reply {
-    let fixed = [
-        (ACCEPT_RANGES, "bytes"),
-        (CONTENT_SECURITY_POLICY, SANDBOX),
-        // Kept by nobody but the one who asked, and asked for again before it is used.
-        (CACHE_CONTROL, "private, no-cache"),
-    ];
+    let fixed = [(ACCEPT_RANGES, "bytes"), (CONTENT_SECURITY_POLICY, SANDBOX)];
     for (name, value) in fixed {
         reply.header(name, HeaderValue::from_static(value));
     }
