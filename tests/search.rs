@@ -9,7 +9,6 @@ mod search {
     mod finding;
     mod keeping;
     mod known;
-    mod oracle;
     mod reading;
     mod typing;
 }
