@@ -65,6 +65,26 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Entry {
+    /// A file of which nothing else is known yet.
+    pub(super) fn new(slot: u32, collection: &CollectionName, path: &str, stamp: Stamp) -> Entry {
+        Entry {
+            slot,
+            path: path.into(),
+            stamp,
+            format: None,
+            dated: None,
+            title: None,
+            failure: None,
+            tongue: 0,
+            passages: 0,
+            words: Default::default(),
+            text_bytes: 0,
+            truncated: false,
+            text: 0,
+            id: DocumentId::of(collection, path),
+        }
+    }
+
     /// Whether it can be found.
     pub(super) fn is_searchable(&self) -> bool {
         self.failure.is_none()

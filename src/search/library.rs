@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::browse;
 use super::catalogue::Entry;
 use super::error::LibraryError;
+use super::files::Files;
 use super::id::Wanted;
 use super::read;
 use super::shelf::{Shelf, guarded};
@@ -112,6 +113,13 @@ impl Library {
     /// Why a collection's index was begun anew, until its folder has been read into it.
     pub fn begun_anew(&self, collection: &CollectionName) -> Option<String> {
         self.shelf(collection).ok()?.begun_anew()
+    }
+
+    /// Every file that the index of a collection knows, as of its last commit.
+    pub fn files(&self, collection: &CollectionName) -> Result<Files, LibraryError> {
+        let shelf = self.shelf(collection)?;
+        guarded(|| shelf.settle()).map_err(|error| LibraryError::of(&shelf.dir, error))?;
+        Ok(Files(Arc::clone(&shelf.snapshot().catalogue)))
     }
 
     /// Best passages for a question.

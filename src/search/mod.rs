@@ -18,6 +18,7 @@ mod copies;
 mod error;
 mod expand;
 mod explain;
+mod files;
 mod gate;
 mod id;
 mod library;
@@ -42,9 +43,10 @@ mod view;
 mod writer;
 
 pub use error::LibraryError;
+pub use files::{Files, Known};
 pub use library::{Collection, Library, LibraryConfig};
 pub use types::{
     Answer, CollectionStatus, Contribution, Document, DocumentInfo, Explanation, Failure, FileRecord, Folder, Hit,
     Indexing, Listing, ReadRequest, Reading, SearchRequest, SortKey,
 };
-pub use writer::{Known, Writer};
+pub use writer::Writer;

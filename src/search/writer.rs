@@ -11,8 +11,8 @@ use tantivy::{IndexWriter, TantivyDocument, TantivyError};
 use super::catalogue::{Catalogue, Entry};
 use super::copies::text_number;
 use super::error::LibraryError;
+use super::files::Files;
 use super::gate::{Gate, Queued};
-use super::id::DocumentId;
 use super::passages::{Detail, Maker, division};
 use super::shelf::{Shelf, guarded};
 use super::stored;
@@ -20,17 +20,8 @@ use super::text::Tongue;
 use crate::documents::{Extracted, Format, Stamp};
 use crate::limits::{DATE_AHEAD, DELETED_BEFORE_MERGE, PUT_PASSAGES, WRITER_BYTES_PER_THREAD};
 
-/// What the index knows of a file, for the indexer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Known {
-    /// What it looked like.
-    pub stamp: Stamp,
-    /// Whether it could not be read.
-    pub failed: bool,
-}
-
 /// Puts documents into one collection's index. Nothing shows before `commit`. After an error everything since the last commit is
-/// undone: [`Writer::known`] says what is there, and what is not has to be put again.
+/// undone: [`Writer::files`] says what is there, and what is not has to be put again.
 pub struct Writer {
     shelf: Arc<Shelf>,
     options: IndexWriterOptions,
@@ -76,10 +67,9 @@ impl Writer {
         self.now = Some(now);
     }
 
-    /// Every file the index knows, committed or not, by path.
-    pub fn known(&self) -> Vec<(String, Known)> {
-        let known = |entry: &Arc<Entry>| Known { stamp: entry.stamp, failed: !entry.is_searchable() };
-        self.catalogue.iter().map(|entry| (entry.path.to_string(), known(entry))).collect()
+    /// Every file the index knows, committed or not.
+    pub fn files(&self) -> Files {
+        Files(Arc::clone(&self.catalogue))
     }
 
     /// Replaces a document by what came out of it now.
@@ -190,22 +180,7 @@ impl Writer {
     }
 
     fn entry(&self, path: &str, stamp: Stamp) -> Entry {
-        Entry {
-            slot: self.catalogue.slot_for(path),
-            path: path.into(),
-            stamp,
-            format: None,
-            dated: None,
-            title: None,
-            failure: None,
-            tongue: 0,
-            passages: 0,
-            words: Default::default(),
-            text_bytes: 0,
-            truncated: false,
-            text: 0,
-            id: DocumentId::of(&self.shelf.name, path),
-        }
+        Entry::new(self.catalogue.slot_for(path), &self.shelf.name, path, stamp)
     }
 
     fn add(&mut self, mut entry: Entry, extracted: &Extracted) -> tantivy::Result<()> {

@@ -91,8 +91,7 @@ pub fn take(writer: &mut Writer, step: Step) -> Result<(), LibraryError> {
         Step::Fail(document, version) => writer.put_failure(&path(document), stamp(version), "it cannot be read"),
         Step::Delete(document) => writer.delete(&path(document)),
         Step::Move(from, to) => {
-            let known = writer.known().into_iter().find(|(known, _)| *known == path(from));
-            let (_, known) = known.expect("what is moved is known");
+            let known = writer.files().get(&path(from)).expect("what is moved is known");
             assert!(writer.rename(&path(from), &path(to), known.stamp)?, "what was committed is taken over");
             Ok(())
         }
@@ -147,13 +146,11 @@ pub fn open_over(dir: &Path, documents: &Path) -> Result<Library, LibraryError> 
 
 /// What a library holds. Panics where a document is there in part, or its passages are not those of its text.
 pub fn state_of(library: &Library) -> State {
-    let writer = library.writer(&collection()).expect("nobody else writes");
-    let known = writer.known();
-    drop(writer);
+    let known = library.files(&collection()).expect("it can be read");
     let owner = Scope::owner();
     let mut passages = 0;
     let state: State = known
-        .into_iter()
+        .iter()
         .map(|(path, known)| {
             let document = path.strip_prefix("folder/").and_then(|rest| rest.strip_suffix(".txt")?.parse().ok());
             let version = known.stamp.size;

@@ -55,9 +55,9 @@ fn committed(appliance: &Appliance) -> State {
     .expect("the index opens");
     let name = "papers".parse().unwrap();
     assert_eq!(library.begun_anew(&name), None, "nothing is moved aside");
-    let known = library.writer(&name).unwrap().known();
+    let known = library.files(&name).unwrap();
     let mut state = State::new();
-    for (path, known) in known {
+    for (path, known) in known.iter() {
         let Some(document) = path.strip_prefix("many/").and_then(|name| name.strip_suffix(".txt")) else { continue };
         assert!(!known.failed, "{path} was no fault of anybody's: {:?}", library.failures(&owner_scope()));
         let request = ReadRequest { id: format!("papers/{path}"), limit: 200_000, ..ReadRequest::default() };

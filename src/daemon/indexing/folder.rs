@@ -135,7 +135,7 @@ impl Folder {
     pub(super) fn open(&mut self, now: Instant) -> Result<(), LibraryError> {
         self.generation += 1;
         self.queue.clear();
-        self.ledger.load(now)?;
+        self.ledger.load()?;
         self.broken = None;
         self.trouble = None;
         self.next_walk = now;

@@ -1,5 +1,6 @@
 //! What the index knows of a collection, and the writer that changes it: changes in, commits out at sensible times.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,14 +13,15 @@ use crate::limits::{
     COMMIT_BULK, COMMIT_BYTES, COMMIT_DOCUMENTS, COMMIT_FIRST, COMMIT_SPACING, LARGE_FILE, WRITER_REST,
 };
 use crate::name::CollectionName;
-use crate::search::{Indexing, Known, Library, LibraryError, Writer};
+use crate::search::{Files, Indexing, Library, LibraryError, Writer};
 
 /// The index of one collection, as the indexer sees it.
 #[derive(Debug)]
 pub(super) struct Ledger {
     library: Arc<Library>,
     name: CollectionName,
-    known: Catalogue,
+    /// Documents that are to be read again whatever they look like.
+    outdated: HashSet<String>,
     writer: Option<Writer>,
     uncommitted: Uncommitted,
     last_commit: Option<Instant>,
@@ -42,7 +44,7 @@ impl Ledger {
         Ledger {
             library,
             name,
-            known: Catalogue::new(),
+            outdated: HashSet::new(),
             writer: None,
             uncommitted: Uncommitted::default(),
             last_commit: None,
@@ -51,24 +53,20 @@ impl Ledger {
         }
     }
 
-    /// What the index knows, committed or not.
-    pub(super) fn known(&self) -> &Catalogue {
-        &self.known
+    /// What the index knows, committed or not. Nothing where it cannot be read.
+    pub(super) fn known(&self) -> Catalogue<'_> {
+        Catalogue::new(self.files(), &self.outdated)
     }
 
     /// Learns what the index knows; what was not committed is forgotten.
-    pub(super) fn load(&mut self, now: Instant) -> Result<(), LibraryError> {
-        self.writer = None;
-        self.uncommitted = Uncommitted::default();
-        self.known = self.writer(now)?.known().into_iter().collect();
-        Ok(())
+    pub(super) fn load(&mut self) -> Result<(), LibraryError> {
+        self.abandon();
+        self.library.files(&self.name).map(drop)
     }
 
-    /// Takes every stamp for outdated, so that every document is read again.
+    /// Takes every document for outdated, so that it is read again.
     pub(super) fn outdate(&mut self) {
-        for known in self.known.values_mut() {
-            known.stamp = Stamp::NONE;
-        }
+        self.outdated = self.files().iter().map(|(path, _)| path.to_owned()).collect();
     }
 
     /// Makes a change that needs no reading. Returns a file that must be read after all.
@@ -79,8 +77,7 @@ impl Ledger {
                     self.delete(&from, now)?;
                     return Ok(Some(Found { path: to, stamp }));
                 }
-                self.known.remove(&from);
-                self.known.insert(to, Known { stamp, failed: false });
+                self.outdated.remove(&from);
                 self.changed(0, Urgency::Urgent, now);
             }
             Change::Delete { path } => self.delete(&path, now)?,
@@ -101,7 +98,7 @@ impl Ledger {
             self.commit(now)?;
         }
         self.writer(now)?.put(path, format, stamp, extracted)?;
-        self.known.insert(path.to_owned(), Known { stamp, failed: false });
+        self.outdated.remove(path);
         self.changed(extracted.text.len(), urgency, now);
         if self.careful > 0 {
             self.commit(now)?;
@@ -123,16 +120,16 @@ impl Ledger {
     /// Notes that a file cannot be read.
     pub(super) fn fail(&mut self, path: &str, stamp: Stamp, reason: &str, now: Instant) -> Result<(), LibraryError> {
         self.writer(now)?.put_failure(path, stamp, reason)?;
-        self.known.insert(path.to_owned(), Known { stamp, failed: true });
+        self.outdated.remove(path);
         self.changed(0, Urgency::Bulk, now);
         Ok(())
     }
 
     /// Forgets a document, if it is known.
     pub(super) fn delete(&mut self, path: &str, now: Instant) -> Result<(), LibraryError> {
-        if self.known.contains_key(path) {
+        if self.files().get(path).is_some() {
             self.writer(now)?.delete(path)?;
-            self.known.remove(path);
+            self.outdated.remove(path);
             self.changed(0, Urgency::Urgent, now);
         }
         Ok(())
@@ -206,6 +203,13 @@ impl Ledger {
     pub(super) fn abandon(&mut self) {
         self.writer = None;
         self.uncommitted = Uncommitted::default();
+    }
+
+    fn files(&self) -> Files {
+        match &self.writer {
+            Some(writer) => writer.files(),
+            None => self.library.files(&self.name).unwrap_or_default(),
+        }
     }
 
     fn writer(&mut self, now: Instant) -> Result<&mut Writer, LibraryError> {

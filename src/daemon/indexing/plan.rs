@@ -1,13 +1,33 @@
 //! What is to be done: what a collection looks like and what the index knows of it in, changes and files to read out.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicBool;
 
 use crate::documents::{Found, Refused, Rule, Stamp, Verdict, Visibility, Walk, could_be_a_document};
-use crate::search::Known;
+use crate::search::{Files, Known};
 
-/// What the index knows, by path.
-pub(super) type Catalogue = BTreeMap<String, Known>;
+/// What the index knows of the files, of which some are to be read again whatever they look like.
+#[derive(Debug, Clone)]
+pub(super) struct Catalogue<'a> {
+    files: Files,
+    outdated: &'a HashSet<String>,
+}
+
+impl<'a> Catalogue<'a> {
+    pub(super) fn new(files: Files, outdated: &'a HashSet<String>) -> Catalogue<'a> {
+        Catalogue { files, outdated }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    fn get(&self, path: &str) -> Option<Known> {
+        let known = self.files.get(path)?;
+        let stamp = if self.outdated.contains(path) { Stamp::NONE } else { known.stamp };
+        Some(Known { stamp, ..known })
+    }
+}
 
 /// What was seen of a collection, or of some of its paths.
 #[derive(Debug, Default)]
@@ -56,15 +76,15 @@ impl Sight {
             if folder.as_ref().is_some_and(|folder| path.starts_with(folder.as_str())) {
                 continue;
             }
-            let below = format!("{path}/");
             match rule.explains(path) {
                 Verdict::Visible(stamp) => sight.files.push(Found { path: path.clone(), stamp }),
                 Verdict::Folder => {
                     let walk = rule.walk_from(path, &AtomicBool::new(false)).ok()?;
                     sight.files.extend(walk.files);
                     sight.refused.extend(walk.refused);
-                    sight.find_gone(known, rule, &below, &[&walk.unseen, away]);
-                    folder = Some(below);
+                    sight.gone.extend(known.get(path).map(|_| path.clone()));
+                    sight.find_gone(known, rule, path, &[&walk.unseen, away]);
+                    folder = Some(format!("{path}/"));
                     continue;
                 }
                 Verdict::Hidden(rule @ Rule::TooLarge { stamp, .. }) if could_be_a_document(path) => {
@@ -72,30 +92,29 @@ impl Sight {
                     sight.refused.push(Refused { path: path.clone(), stamp, reason });
                 }
                 Verdict::Hidden(_) | Verdict::Gone => {
-                    sight.gone.extend(known.get_key_value(path).map(|(path, _)| path.clone()));
+                    sight.gone.extend(known.get(path).map(|_| path.clone()));
                 }
                 Verdict::Unreadable(_) => return None,
             }
-            sight.find_gone(known, rule, &below, &[away]);
+            sight.find_gone(known, rule, path, &[away]);
         }
         Some(sight)
     }
 
-    /// Known paths with this beginning that were not seen. A walk takes time: what it missed is looked at once more.
-    fn find_gone(&mut self, known: &Catalogue, rule: &Visibility, below: &str, unknown: &[&[String]]) {
-        if known.range(below.to_owned()..).next().is_none_or(|(path, _)| !path.starts_with(below)) {
+    /// Known paths below a folder that were not seen. A walk takes time: what it missed is looked at once more.
+    fn find_gone(&mut self, known: &Catalogue, rule: &Visibility, folder: &str, unknown: &[&[String]]) {
+        let mut candidates = known.files.below(folder).peekable();
+        if candidates.peek().is_none() {
             return;
         }
         let mut seen: Vec<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
         seen.extend(self.refused.iter().map(|refused| refused.path.as_str()));
         seen.sort_unstable();
-        let candidates = known.range(below.to_owned()..).map(|(path, _)| path);
         let gone: Vec<String> = candidates
-            .take_while(|path| path.starts_with(below))
-            .filter(|path| seen.binary_search(&path.as_str()).is_err())
+            .filter(|path| seen.binary_search(path).is_err())
             .filter(|path| !unknown.iter().copied().flatten().any(|folder| path.starts_with(folder.as_str())))
             .filter(|path| matches!(rule.explains(path), Verdict::Gone | Verdict::Hidden(_) | Verdict::Folder))
-            .cloned()
+            .map(str::to_owned)
             .collect();
         self.gone.extend(gone);
     }
@@ -132,7 +151,7 @@ impl Sight {
             }
         }
         for Refused { path, stamp, reason } in self.refused {
-            if known.get(&path) != Some(&Known { stamp, failed: true }) {
+            if known.get(&path) != Some(Known { stamp, failed: true }) {
                 plan.changes.push(Change::Fail { path, stamp, reason });
             }
         }
@@ -149,6 +168,7 @@ fn extension(path: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::LazyLock;
 
     use super::*;
     use crate::documents::Dotfiles;
@@ -166,9 +186,11 @@ mod tests {
         dir
     }
 
-    fn catalogue(rule: &Visibility) -> Catalogue {
+    fn catalogue(rule: &Visibility) -> Catalogue<'static> {
+        static NONE: LazyLock<HashSet<String>> = LazyLock::new(HashSet::new);
         let walk = rule.walk(&AtomicBool::new(false)).unwrap();
-        walk.files.into_iter().map(|file| (file.path, Known { stamp: file.stamp, failed: false })).collect()
+        let known = walk.files.into_iter().map(|file| (file.path, Known { stamp: file.stamp, failed: false }));
+        Catalogue::new(known.collect(), &NONE)
     }
 
     fn whole(known: &Catalogue, rule: &Visibility, away: &[&str]) -> Plan {
@@ -241,6 +263,28 @@ mod tests {
         fs::rename(dir.path().join("a.txt"), dir.path().join("a.md")).unwrap();
         let plan = whole(&known, &rule, &[]);
         assert_eq!((read(&plan), &plan.changes), (vec!["a.md"], &vec![delete("a.txt")]));
+    }
+
+    #[test]
+    fn what_is_outdated_is_read_again_as_it_is() {
+        let dir = folder(&["a.txt", "b.txt"]);
+        let rule = rule(&dir);
+        let outdated = HashSet::from(["a.txt".to_owned()]);
+        let known = Catalogue::new(catalogue(&rule).files, &outdated);
+        assert_eq!(read(&whole(&known, &rule, &[])), ["a.txt"]);
+    }
+
+    #[test]
+    fn a_folder_in_the_place_of_a_file_is_none() {
+        let dir = folder(&["a.txt"]);
+        let rule = rule(&dir);
+        let known = catalogue(&rule);
+        fs::remove_file(dir.path().join("a.txt")).unwrap();
+        fs::create_dir(dir.path().join("a.txt")).unwrap();
+        fs::write(dir.path().join("a.txt/b.txt"), "b").unwrap();
+        for plan in [whole(&known, &rule, &[]), partly(&known, &rule, &["a.txt"])] {
+            assert_eq!((read(&plan), &plan.changes), (vec!["a.txt/b.txt"], &vec![delete("a.txt")]));
+        }
     }
 
     #[test]

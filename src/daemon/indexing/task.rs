@@ -233,7 +233,7 @@ impl Task {
             folder.mounts.get("").is_none_or(|device| *device == root.dev())
         });
         let sight = match root_is_there {
-            true => Sight::of_paths(&paths, folder.ledger.known(), &rule, &folder.away),
+            true => Sight::of_paths(&paths, &folder.ledger.known(), &rule, &folder.away),
             false => None,
         };
         match sight {
@@ -244,7 +244,7 @@ impl Task {
 
     pub(super) fn take_sight(&mut self, number: usize, sight: Sight, urgency: Urgency, now: Instant) {
         let folder = &mut self.folders[number];
-        let plan = sight.plan(folder.ledger.known(), |found| folder.skips(found));
+        let plan = sight.plan(&folder.ledger.known(), |found| folder.skips(found));
         let taken = folder.take_plan(plan, urgency, now);
         self.heed(number, taken);
     }

@@ -84,7 +84,7 @@ impl Task {
         self.mounts.remember(&folder.name, &folder.mounts);
         folder.walked = Some(begun);
         folder.take_passed_over(&walk);
-        let sight = Sight::of_walk(walk, folder.ledger.known(), &rule, &folder.away);
+        let sight = Sight::of_walk(walk, &folder.ledger.known(), &rule, &folder.away);
         self.take_sight(number, sight, Urgency::Bulk, now);
     }
 
