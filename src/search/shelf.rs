@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tantivy::directory::MmapDirectory;
+use tantivy::directory::error::OpenReadError;
 use tantivy::index::SegmentComponent;
 use tantivy::store::{Compressor, ZstdCompressor};
 use tantivy::{Directory, Index, IndexReader, IndexSettings, ReloadPolicy, SegmentMeta};
@@ -285,7 +286,13 @@ fn check_files(dir: &Path, mut between: impl FnMut() -> ControlFlow<()>) -> tant
             if between().is_break() {
                 return Ok(None);
             }
-            match index.directory().validate_checksum(&path) {
+            // Read before it is mapped: what the disk does not give back is an error here, and there the end of the process.
+            let read = || io::copy(&mut std::fs::File::open(dir.join(&path))?, &mut io::sink());
+            let is_whole = match read() {
+                Ok(_) => index.directory().validate_checksum(&path),
+                Err(error) => Err(OpenReadError::wrap_io_error(error, path.clone())),
+            };
+            match is_whole {
                 Ok(true) => {}
                 // Where a merge has taken its place meanwhile, what there is now was written a moment ago.
                 _ if !committed_files(&index)?.contains(&path) => continue,

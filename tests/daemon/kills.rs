@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use adit::config::Config;
 use adit::control::owner_scope;
 use adit::search::{Collection, Library, LibraryConfig, ReadRequest};
+use nix::sys::signal::Signal;
 
 use crate::appliance::{Appliance, wait_until};
 
@@ -118,4 +120,25 @@ fn a_daemon_killed_at_any_moment_loses_nothing_that_was_committed_and_goes_on() 
     });
     appliance.stop();
     assert_eq!(committed(&appliance), there);
+}
+
+/// A mapped file that ends before its time ends whoever reads it. The service manager starts the daemon again.
+#[test]
+fn a_daemon_that_fell_over_an_index_cut_short_builds_it_again_when_it_is_started_again() {
+    let mut appliance = Appliance::serving();
+    let before = appliance.json(&["search", "quince"]);
+    assert_eq!(before["total"], 1);
+    let files = fs::read_dir(appliance.path("state/index/papers")).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.file_stem().is_some_and(|stem| stem.len() == 32)) {
+        fs::OpenOptions::new().write(true).open(file).unwrap().set_len(0).unwrap();
+    }
+    let _ = appliance.try_adit(&["search", "quince"]);
+    let mut daemon = appliance.daemon.take().unwrap();
+    let ended = wait_until("the daemon has fallen", || daemon.try_wait().unwrap());
+    assert_eq!(ended.signal(), Some(Signal::SIGBUS as i32), "{ended}");
+    appliance.serve();
+    assert_eq!(appliance.json(&["search", "quince"])["total"], 1);
+    let warnings = appliance.json(&["status"])["warnings"].to_string();
+    assert!(!warnings.contains("papers"), "it is whole again: {warnings}");
+    assert!(appliance.path("state/index/papers.damaged-1").exists());
 }
