@@ -130,3 +130,13 @@ fn below_the_shell_time_and_chance_are_arguments() {
         }
     }
 }
+
+#[test]
+fn unsafe_code_stands_in_one_module() {
+    let is_unsafe = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        text.lines().map(str::trim_start).any(|line| !line.starts_with("//") && line.contains("unsafe"))
+    };
+    let found: Vec<PathBuf> = sources(Path::new("src")).into_iter().filter(is_unsafe).collect();
+    assert_eq!(found, [Path::new("src/daemon/memory.rs")]);
+}

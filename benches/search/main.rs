@@ -118,7 +118,7 @@ fn measure(passages: usize, dir: &Path, space: bool, keep: bool, tables: &mut Ta
 fn task(task: &str, files: &Path, index: &Path) -> Result<String> {
     let program = std::env::current_exe()?;
     let mut command = Command::new(program);
-    command.args(["--task", task]).args([files, index]).envs(adit::daemon::memory::SETTINGS);
+    command.args(["--task", task]).args([files, index]);
     let output = command.output()?;
     if !output.status.success() {
         bail!("{task}: {}", String::from_utf8_lossy(&output.stderr));
@@ -129,6 +129,7 @@ fn task(task: &str, files: &Path, index: &Path) -> Result<String> {
 fn run_task(arguments: &[String]) -> Result<()> {
     let [task, files, index] = arguments else { bail!("--task WHICH FILES INDEX") };
     let (files, index) = (Path::new(files), Path::new(index));
+    adit::daemon::memory::settle();
     std::fs::create_dir_all(index)?;
     match task.as_str() {
         "index-ours" => println!("{}", Indexed::measure(|| ours::index(files, index))?),

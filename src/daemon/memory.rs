@@ -1,24 +1,58 @@
-//! How the allocator is set. glibc reads its settings when a program starts, and takes them later from unsafe code alone: so the program is
-//! started once more, in its own place, with them in its environment.
+//! The allocator: how it is set, and when it gives back what it holds. glibc offers both as C functions and in no other way, so this is the one
+//! module with unsafe code. With another libc it does nothing.
 
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+#![expect(unsafe_code, reason = "two functions of the C library that touch no memory of ours")]
 
-/// Settings of glibc's allocator, as in mallopt(3): large blocks are the system's own, which gets them back when they are freed, whatever
-/// their sizes were before; few arenas, since each keeps what its threads have let go of. After a hundred thousand documents had been
-/// indexed, three quarters of the memory was of that kind. The ends of names belong to them.
-pub const SETTINGS: [(&str, &str); 3] =
-    [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_ARENA_MAX", "2")];
+#[cfg(target_env = "gnu")]
+use nix::libc::{M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, c_int, malloc_trim, mallopt};
 
-/// Goes on with these settings; where another libc is in use, or somebody has set one of them, or it cannot be done, as things are.
+/// What is set, as in mallopt(3): large blocks are the system's own, which gets them back when they are freed, whatever their sizes were
+/// before; few arenas, since each keeps what its threads have let go of.
+#[cfg(target_env = "gnu")]
+const SETTINGS: [(c_int, c_int); 3] = [(M_MMAP_THRESHOLD, 128 << 10), (M_TRIM_THRESHOLD, 128 << 10), (M_ARENA_MAX, 2)];
+
+/// Sets the allocator, unless somebody has set it by the environment. To be called before there are threads.
 pub fn settle() {
-    let is_set = SETTINGS.iter().any(|(name, _)| std::env::var_os(name).is_some());
-    if is_set || !cfg!(target_env = "gnu") {
-        return;
+    #[cfg(target_env = "gnu")]
+    if !std::env::vars_os().any(|(name, _)| name.as_encoded_bytes().starts_with(b"MALLOC_")) {
+        for (parameter, value) in SETTINGS {
+            // SAFETY: it takes two numbers and changes how blocks are found from now on; those that are in use stay as they are.
+            let is_set = unsafe { mallopt(parameter, value) } == 1;
+            tracing::trace!(parameter, value, is_set, "the allocator is told");
+        }
     }
-    let Ok(program) = std::env::current_exe() else { return };
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_else(|| program.clone().into());
-    let error = Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-    tracing::debug!(%error, "the allocator keeps its usual settings");
+}
+
+/// Gives the system back every page that holds nothing. After much was read into an index, most of what the allocator keeps are holes
+/// between what stays. Waits for other threads' allocations, and they for it: some milliseconds, to be called when little happens.
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: it takes a number, locks the allocator, and touches blocks alone that are free.
+        let gave = unsafe { malloc_trim(0) } == 1;
+        tracing::debug!(gave, "free memory was given back");
+    }
+}
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use super::*;
+
+    fn anonymous_bytes() -> u64 {
+        let text = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
+    #[test]
+    fn holes_between_what_stays_are_given_back() {
+        // Far more than the tests beside this one use.
+        let blocks: Vec<Box<[u8; 1000]>> = (0..200_000).map(|number| Box::new([number as u8; 1000])).collect();
+        let kept: Vec<_> = blocks.into_iter().step_by(100).collect();
+        let before = anonymous_bytes();
+        give_back();
+        let after = anonymous_bytes();
+        assert!(before.saturating_sub(after) > 100 << 20, "{before} bytes before, {after} after");
+        assert!(kept.iter().enumerate().all(|(at, block)| block[7] == (at * 100) as u8));
+    }
 }

@@ -25,19 +25,6 @@ fn a_killed_daemon_is_followed_by_another() {
     assert_eq!(appliance.agent(&conf).total("kettle"), 1);
 }
 
-#[cfg(target_env = "gnu")]
-#[test]
-fn the_allocator_gives_back_what_the_daemon_frees() {
-    let appliance = Appliance::serving();
-    // The same process, started again with the settings.
-    let daemon = appliance.daemon.as_ref().unwrap().id();
-    let environment = fs::read_to_string(format!("/proc/{daemon}/environ")).unwrap();
-    for (name, value) in adit::daemon::memory::SETTINGS {
-        let setting = format!("{name}={value}");
-        assert!(environment.split('\0').any(|variable| variable == setting), "{setting}: {environment}");
-    }
-}
-
 #[test]
 fn a_second_daemon_is_refused() {
     let appliance = Appliance::serving();

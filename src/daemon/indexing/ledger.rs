@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::plan::{Catalogue, Change};
 use super::queue::Urgency;
+use crate::daemon::memory;
 use crate::documents::{Extracted, Format, Found, Stamp};
 use crate::limits::{
     COMMIT_BULK, COMMIT_BYTES, COMMIT_DOCUMENTS, COMMIT_FIRST, COMMIT_SPACING, LARGE_FILE, WRITER_REST,
@@ -182,7 +183,11 @@ impl Ledger {
 
     /// Lets the writer go, and its memory and threads with it; before that, what merges have left behind.
     pub(super) fn release(&mut self) -> Result<(), LibraryError> {
-        self.writer.take().map_or(Ok(()), |mut writer| writer.tidy())
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let tidied = writer.tidy();
+        drop(writer);
+        memory::give_back();
+        tidied
     }
 
     /// Moves the index aside and begins another.
