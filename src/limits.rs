@@ -191,6 +191,8 @@ pub const BRIDGE_LISTEN_HEAD_SECS: u64 = 10;
 /// Threads of a bridge, in number: one encrypts while another speaks HTTP, and five of them on a laptop stay small.
 pub const BRIDGE_THREADS: usize = 2;
 
+/// How long a server may take for all of a trial's answers: more than a bridge takes to say that it is not to be reached, in seconds.
+pub const TRIAL_SECS: u64 = 20;
 /// Handshake messages per second served of one source address while more than `handshakes_per_second` arrive (the kernel's figure).
 pub const SOURCE_HANDSHAKES_PER_SECOND: u32 = 20;
 

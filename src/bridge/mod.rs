@@ -23,6 +23,7 @@ mod relay;
 mod share;
 mod stdio;
 mod talk;
+mod trial;
 mod tunnel;
 mod way;
 
@@ -39,6 +40,7 @@ use crate::limits::BRIDGE_THREADS;
 
 pub use file::FileError;
 pub use port::{ListenAddress, ListenAddressError, LoopbackAddr};
+pub use trial::{try_alone, try_file};
 
 /// What `adit bridge` was asked for.
 #[derive(Debug, Clone)]

@@ -53,6 +53,16 @@ impl Way {
         }
     }
 
+    /// A way of a key that nobody else has: nobody is to be met on it.
+    pub(super) fn alone(config: DeviceConfig) -> Way {
+        Way {
+            config: Arc::new(config),
+            #[cfg(unix)]
+            meeting: None,
+            owned: Mutex::default(),
+        }
+    }
+
     /// Opens a stream to the server's port 80, until the deadline.
     pub(super) async fn open(&self, deadline: Instant) -> Result<Box<dyn Duplex>, Unreachable> {
         let opened = tokio::time::timeout_at(deadline.into(), self.open_somehow(deadline)).await;

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 
 use super::outcome::{Error, Exit, Outcome, io_failed};
 use super::places::{self, ask_or_offline};
-use super::status::versioned;
 use super::terminal::{print, print_json, say};
 use super::units::{count, grouped, harmless};
 use super::when;
@@ -71,7 +70,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         }
     }
     if arguments.json {
-        print_json(&versioned(&json!({ "records": shown, "earlier": earlier }))?)?;
+        print_json(&json!({ "records": shown, "earlier": earlier }))?;
     } else {
         print(&shown.iter().map(line).collect::<String>())?;
         if shown.is_empty() {

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::outcome::{Error, Exit, Outcome};
 use super::places;
-use super::status::versioned;
 use super::terminal::{print, print_json, say};
 use super::units::count;
 use crate::config::{CollectionConfig, Config, Places, REFERENCE};
@@ -40,7 +39,7 @@ pub fn run(places: &Places, command: Command) -> Outcome {
     match command {
         Command::Check { json } => return check(places, json),
         Command::Show { reference: true, .. } => print(REFERENCE)?,
-        Command::Show { json: true, .. } => print_json(&versioned(&as_json(&places::load(places)?)?)?)?,
+        Command::Show { json: true, .. } => print_json(&as_json(&places::load(places)?)?)?,
         Command::Show { .. } => print(&places::load(places)?.to_toml())?,
         Command::Path => print(&format!("{}\n", places.config.display()))?,
     }
@@ -56,7 +55,7 @@ fn check(places: &Places, json: bool) -> Outcome {
     if json {
         let (path, valid) = (&places.config, exit == Exit::Done);
         let verdict = json!({ "path": path, "valid": valid, "errors": errors, "warnings": warnings });
-        print_json(&versioned(&verdict)?)?;
+        print_json(&verdict)?;
         return Ok(exit);
     }
     for warning in &warnings {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use super::outcome::{Error, Exit, Outcome};
-use super::status::{index_line, versioned};
+use super::status::index_line;
 use super::terminal::{print, print_json, say};
 use super::units::{bytes, count, grouped, harmless, table};
 use super::{places, progress};
@@ -47,14 +47,12 @@ pub enum Command {
 pub fn run(places: &Places, command: Command) -> Outcome {
     match command {
         Command::Status { json } => match places::ask_or_offline(places, &Request::IndexStatus)? {
-            Response::Index(report) if json => print_json(&versioned(&report)?)?,
+            Response::Index(report) if json => print_json(&report)?,
             Response::Index(report) => print(&overview(&report))?,
             other => return Err(places::unexpected(&other)),
         },
         Command::Failures { json } => match places::ask_or_offline(places, &Request::IndexFailures)? {
-            Response::Failures { failures } if json => {
-                print_json(&versioned(&serde_json::json!({ "failures": failures }))?)?
-            }
+            Response::Failures { failures } if json => print_json(&serde_json::json!({ "failures": failures }))?,
             Response::Failures { failures } => {
                 let line = |failure: &Failure| {
                     let Failure { collection, path, reason, .. } = failure;

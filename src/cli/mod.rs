@@ -8,8 +8,13 @@ use clap::{Parser, Subcommand};
 
 mod bridge;
 mod client_config;
+mod doctor;
 mod outcome;
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the device's end needs part of it"))]
+mod style;
 mod terminal;
+#[cfg_attr(not(feature = "server"), allow(dead_code, reason = "the device's end needs part of it"))]
+mod units;
 
 #[cfg(feature = "server")]
 mod audit;
@@ -17,8 +22,6 @@ mod audit;
 mod config;
 #[cfg(feature = "server")]
 mod device;
-#[cfg(feature = "server")]
-mod doctor;
 #[cfg(feature = "server")]
 mod index;
 #[cfg(feature = "server")]
@@ -45,10 +48,6 @@ mod serve;
 mod server_key;
 #[cfg(feature = "server")]
 mod status;
-#[cfg(feature = "server")]
-mod style;
-#[cfg(feature = "server")]
-mod units;
 #[cfg(feature = "server")]
 mod up;
 #[cfg(feature = "server")]
@@ -127,7 +126,6 @@ enum Command {
     Why(why::Arguments),
     #[cfg(feature = "server")]
     Audit(audit::Arguments),
-    #[cfg(feature = "server")]
     Doctor(doctor::Arguments),
     Bridge(bridge::Arguments),
     ClientConfig(client_config::Arguments),
@@ -183,7 +181,11 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
         Command::Why(arguments) => why::run(&places::find(config)?, arguments),
         Command::Audit(arguments) => audit::run(&places::find(config)?, arguments),
-        Command::Doctor(arguments) => doctor::run(&places::find(config)?, arguments),
+        Command::Doctor(arguments) if arguments.file.is_some() => doctor::run(arguments, Vec::new),
+        Command::Doctor(arguments) => {
+            let places = places::find(config)?;
+            doctor::run(arguments, || doctor::examine(&places))
+        }
         Command::Config(command) => config::run(&places::find_to_read(config)?, command),
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, places::own_url(config)),
@@ -197,6 +199,7 @@ fn run(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Bridge(arguments) => bridge::run(arguments),
         Command::ClientConfig(arguments) => client_config::run(arguments, None),
+        Command::Doctor(arguments) => doctor::run(arguments, Vec::new),
     }
 }
 

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::outcome::{Exit, Outcome};
 use super::places;
-use super::status::versioned;
 use super::style::Style;
 use super::terminal::{print, print_json, say};
 use super::units::{count, harmless};
@@ -109,7 +108,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         other => return Err(places::unexpected(&other)),
     };
     if arguments.json {
-        print_json(&versioned(&answer)?)?;
+        print_json(&answer)?;
         return Ok(Exit::Done);
     }
     for part in &answer.unused {

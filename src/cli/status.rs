@@ -1,10 +1,8 @@
 //! `adit status`: how everything is, on one screen.
 
 use clap::Args;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
 
-use super::outcome::{Error, Exit, Outcome};
+use super::outcome::{Exit, Outcome};
 use super::peer::standing;
 use super::places;
 use super::style::Style;
@@ -28,23 +26,10 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         other => return Err(places::unexpected(&other)),
     };
     match arguments.json {
-        true => print_json(&versioned(&report)?)?,
+        true => print_json(&report)?,
         false => print(&screen(&report, Style::of_stdout()))?,
     }
     Ok(Exit::Done)
-}
-
-/// A report as JSON, with the version of its shape first.
-pub fn versioned(report: &impl Serialize) -> Result<Value, Error> {
-    let mut object = Map::new();
-    object.insert("version".to_owned(), json!(1));
-    match serde_json::to_value(report).map_err(Error::failed)? {
-        Value::Object(fields) => object.extend(fields),
-        other => {
-            object.insert("value".to_owned(), other);
-        }
-    }
-    Ok(Value::Object(object))
 }
 
 fn screen(report: &StatusReport, style: Style) -> String {
@@ -242,7 +227,7 @@ pub mod tests {
                 worker_memory_bytes: 512 << 20,
                 worker_timeout_seconds: 30,
             },
-            counters: Map::new(),
+            counters: serde_json::Map::new(),
             warnings: vec!["the clock jumped".to_owned()],
         }
     }
@@ -287,7 +272,7 @@ warning: the clock jumped
 
     #[test]
     fn json_begins_with_its_version() {
-        let value = versioned(&report()).unwrap();
+        let value = crate::cli::terminal::versioned(&report()).unwrap();
         let keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys[0], "version");
         for key in ["peers", "counters", "index", "sandbox", "warnings"] {

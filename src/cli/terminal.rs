@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
 use super::outcome::Error;
 
 /// Prints results. Nobody reading is no failure of ours.
@@ -20,8 +23,19 @@ pub fn say(text: impl std::fmt::Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints a value as JSON.
-#[cfg(feature = "server")]
-pub fn print_json(value: &serde_json::Value) -> Result<(), Error> {
-    print(&format!("{value:#}\n"))
+/// Prints a report as JSON, with the version of its shape first.
+pub fn print_json(report: &impl Serialize) -> Result<(), Error> {
+    print(&format!("{:#}\n", versioned(report)?))
+}
+
+pub(super) fn versioned(report: &impl Serialize) -> Result<Value, Error> {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), json!(1));
+    match serde_json::to_value(report).map_err(Error::failed)? {
+        Value::Object(fields) => object.extend(fields),
+        other => {
+            object.insert("value".to_owned(), other);
+        }
+    }
+    Ok(Value::Object(object))
 }

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::outcome::{Error, Exit, Outcome, io_failed};
 use super::places;
-use super::status::versioned;
 use super::style::Style;
 use super::terminal::{print, print_json};
 use super::units::{count, harmless};
@@ -37,7 +36,7 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
         other => return Err(places::unexpected(&other)),
     };
     match arguments.json {
-        true => print_json(&versioned(&json!({ "results": found }))?)?,
+        true => print_json(&json!({ "results": found }))?,
         false => print(&found.iter().map(|report| shown(report, Style::of_stdout())).collect::<Vec<_>>().join("\n"))?,
     }
     if found.is_empty() {

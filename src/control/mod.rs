@@ -85,6 +85,11 @@ pub enum Request {
         /// The absolute paths that it may mean.
         paths: Vec<PathBuf>,
     },
+    /// Admit a device until this conversation ends, to try the way that devices go: it may search everything, and nothing of it is kept.
+    Trial {
+        /// Its keys.
+        keys: DeviceKeys,
+    },
     /// Cut all devices off at once; nothing is forgotten.
     Lockdown {
         /// But these.

@@ -16,13 +16,17 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::running::Running;
-use crate::control::{Failed, FailedKind, LINE_BYTES, Request, Response};
+use crate::control::{DeviceKeys, Failed, FailedKind, LINE_BYTES, Request, Response};
+use crate::limits::TRIAL_SECS;
 
 /// Conversations at once: a person, a script or two, a status screen.
 const CONVERSATIONS: usize = 32;
 
 /// How long the other end may take for its one line.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a trial's device is admitted: longer than who tries it out has patience.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(TRIAL_SECS + 5);
 
 /// How often a watcher hears.
 const WATCH_PERIOD: Duration = Duration::from_millis(500);
@@ -123,6 +127,9 @@ async fn converse(stream: UnixStream, running: Arc<Running>) -> io::Result<()> {
     if request == Request::Watch {
         return watch(&mut writer, running).await;
     }
+    if let Request::Trial { keys } = request {
+        return trial(reader, &mut writer, running, keys).await;
+    }
     let answer = answer(running.clone(), request.clone()).await;
     say(&mut writer, &answer).await?;
     if request == Request::Stop {
@@ -130,6 +137,24 @@ async fn converse(stream: UnixStream, running: Arc<Running>) -> io::Result<()> {
         running.stop();
     }
     Ok(())
+}
+
+/// Admits a device for as long as the other end stays, and not for long.
+async fn trial(
+    mut reader: impl AsyncReadExt + Unpin,
+    writer: &mut (impl AsyncWriteExt + Unpin),
+    running: Arc<Running>,
+    keys: DeviceKeys,
+) -> io::Result<()> {
+    match running.begin_trial(&keys) {
+        Err(failed) => say(writer, &Response::Failed(failed)).await,
+        Ok((response, trial)) => {
+            say(writer, &response).await?;
+            let _ = timeout(TRIAL_TIMEOUT, reader.read(&mut [0])).await;
+            drop(trial);
+            Ok(())
+        }
+    }
 }
 
 async fn watch(writer: &mut (impl AsyncWriteExt + Unpin), running: Arc<Running>) -> io::Result<()> {

@@ -199,11 +199,13 @@ pub(super) fn no_such_collection(name: &str, config: &Config) -> Failed {
     Failed { kind: FailedKind::NotFound, message }
 }
 
-fn failed(error: PeersError) -> Failed {
+pub(super) fn failed(error: PeersError) -> Failed {
     let kind = match error {
         PeersError::NoSuchPeer(_) => FailedKind::NotFound,
-        PeersError::NameTaken(_) | PeersError::KeyTaken(_) | PeersError::KeyRevoked(_) => FailedKind::Exists,
-        PeersError::NameReserved | PeersError::Key(_) | PeersError::KeyIsServers | PeersError::Grant(_) => {
+        PeersError::NameTaken(_) | PeersError::KeyTaken(_) | PeersError::KeyRevoked(_) | PeersError::TrialUnderWay => {
+            FailedKind::Exists
+        }
+        PeersError::NameReserved(_) | PeersError::Key(_) | PeersError::KeyIsServers | PeersError::Grant(_) => {
             FailedKind::Usage
         }
         PeersError::Io { .. } | PeersError::Damaged { .. } | PeersError::NoAddress(_) => FailedKind::Failed,

@@ -14,15 +14,15 @@ use tokio::sync::{Notify, watch};
 
 use super::audit::Audit;
 use super::calendar::Calendar;
-use super::devices::{change_peers, explain, lockdown, no_such_collection, node_peer, report};
+use super::devices::{change_peers, explain, failed, lockdown, no_such_collection, node_peer, report};
 use super::indexing::Indexer;
 use super::peers::{Peer, Peers, PeersError};
 use super::reload;
 use super::sandbox::Enforced;
 use super::why::{Reader, why};
 use crate::control::{
-    Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response, SandboxReport,
-    ServerReport, StatusReport, owner_scope,
+    DeviceKeys, Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response,
+    SandboxReport, ServerReport, StatusReport, owner_scope,
 };
 use crate::http::Appliance;
 use crate::key::PublicKey;
@@ -78,6 +78,17 @@ pub struct Running {
     pub stop: watch::Sender<bool>,
 }
 
+/// A device that is admitted as long as this value lives.
+pub(super) struct Trial(Arc<Running>);
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        let mut peers = self.0.peers.lock();
+        peers.end_trial();
+        self.0.admit(&peers, self.0.calendar.now());
+    }
+}
+
 impl Running {
     /// Begins to stop; the second call changes nothing.
     pub fn stop(&self) {
@@ -127,6 +138,18 @@ impl Running {
             tracing::info!("{change}");
         }
         Ok(changed.into_response(|peer| self.report(&peers, peer, now)))
+    }
+
+    /// Admits a device for a moment, until the second value is dropped.
+    pub(super) fn begin_trial(self: &Arc<Self>, keys: &DeviceKeys) -> Result<(Response, Trial), Failed> {
+        let config = self.appliance.config.load();
+        let mut peers = self.peers.lock();
+        let now = self.calendar.now();
+        let peer = peers.begin_trial(now, keys, self.server_key, &config.server.tunnel).map_err(failed)?.clone();
+        self.audit.know([&peer]);
+        self.admit(&peers, now);
+        let report = self.report(&peers, &peer, now);
+        Ok((Response::Peer(Box::new(report)), Trial(Arc::clone(self))))
     }
 
     fn explain(&self, name: &PeerName, asked: (&str, &[PathBuf])) -> Result<Response, Failed> {

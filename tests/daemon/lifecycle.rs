@@ -140,3 +140,49 @@ fn the_doctor_finds_nothing_wrong_with_a_sound_appliance_and_names_the_remedy_wh
             .contains("not running")
     );
 }
+
+#[test]
+fn a_doctor_tries_the_tunnel_as_a_device_that_nobody_finds_afterwards() {
+    let appliance = Appliance::serving();
+    let list = || fs::read_to_string(appliance.path("state/peers.toml")).unwrap_or_default();
+    let before = list();
+    let verdict = || {
+        let said = appliance.try_adit(&["doctor", "--json"]).stdout;
+        let report: serde_json::Value = serde_json::from_slice(&said).unwrap();
+        let mut findings = report["findings"].as_array().unwrap().clone();
+        findings.retain(|finding| finding["check"] == "trial");
+        let [trial] = findings.as_slice() else { panic!("{report}") };
+        (trial["verdict"].as_str().unwrap().to_owned(), trial["said"].as_str().unwrap().to_owned())
+    };
+    // The second has the address that the first has left.
+    for _ in 0..2 {
+        let (verdict, said) = verdict();
+        assert_eq!(verdict, "well", "{said}");
+        assert!(said.contains("searched over loopback"), "{said}");
+    }
+    assert_eq!(list(), before, "nothing was written down");
+    assert_eq!(appliance.json(&["peer", "list"])["peers"], serde_json::json!([]));
+    let records = appliance.json(&["audit", "--peer", "adit-doctor"])["records"].clone();
+    let searches = records.as_array().unwrap().iter().filter(|record| record["query"] == "adit doctor").count();
+    assert_eq!(searches, 2, "and both searches are on record: {records}");
+    assert!(appliance.refused(&["peer", "add", "adit-doctor"], 2).contains("audit log"));
+
+    appliance.adit(&["lockdown"]);
+    let (verdict, said) = verdict();
+    assert_eq!((verdict.as_str(), said.contains("locked out")), ("warning", true), "{said}");
+}
+
+#[test]
+fn a_doctor_at_the_devices_end_says_what_the_server_lets_it_do_or_why_there_is_none() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("laptop", &[]).display().to_string();
+    let said = appliance.adit(&["doctor", &conf]);
+    assert!(said.contains("this device may use") && said.contains("search"), "{said}");
+    appliance.adit(&["peer", "revoke", "laptop"]);
+    let output = appliance.try_adit(&["doctor", &conf]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("no handshake answer"), "{said}");
+    appliance.stop();
+    let said = String::from_utf8(appliance.try_adit(&["doctor", "adit.toml"]).stdout).unwrap();
+    assert!(said.contains("FAIL") && said.contains("adit.toml"), "{said}");
+}

@@ -1,29 +1,45 @@
-//! `adit doctor`: what could keep an appliance from working, or from being safe: looked at one by one, each finding with its remedy.
+//! `adit doctor`: what could keep an appliance, or a device of one, from working, or from being safe: looked at one by one, each finding
+//! with its remedy.
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::outcome::{Exit, Outcome};
-use super::places;
-use super::status::versioned;
 use super::style::Style;
 use super::terminal::{print, print_json};
 use super::units::harmless;
-use crate::config::Places;
-use crate::control::{Request, Response, StatusReport};
 
+mod device;
+#[cfg(feature = "server")]
 mod files;
+#[cfg(feature = "server")]
 mod network;
+#[cfg(feature = "server")]
 mod running;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod trial;
+
+#[cfg(feature = "server")]
+pub use server::examine;
 
 /// Look for what could keep this library from working, and say what to do about it
 ///
 /// Looks at the configuration, the server's key, the state folder and its disk, the folders of documents, the clock, the UDP port, the
-/// endpoint, the tunnel's networks and MTU, and asks the running daemon what is enforced and what troubles it. Changes nothing.
+/// endpoint, the tunnel's networks and MTU, asks the running daemon what is enforced and what troubles it, and searches through the tunnel
+/// as a device that exists for that moment. Changes nothing.
+///
+/// With FILE.conf, on a device: looks at that file, dials the server and asks it what this device may do.
 ///
 /// Exits with 0 where nothing failed, with 1 otherwise.
 #[derive(Debug, Args)]
 pub struct Arguments {
+    /// A device's configuration, as `adit peer add` made it: look at the way from here
+    #[arg(value_name = "FILE.conf", required = cfg!(not(feature = "server")))]
+    pub file: Option<PathBuf>,
     /// Take every warning for a failure: is it fit to be relied on?
     #[arg(long)]
     pub production: bool,
@@ -35,7 +51,7 @@ pub struct Arguments {
 /// How something was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+pub enum Verdict {
     /// As it should be.
     Well,
     /// It works, and could be better.
@@ -46,7 +62,7 @@ enum Verdict {
 
 /// What was found out about one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
+pub struct Finding {
     /// What was looked at, in a word or two.
     check: &'static str,
     verdict: Verdict,
@@ -70,41 +86,16 @@ impl Finding {
     }
 }
 
-pub fn run(places: &Places, arguments: Arguments) -> Outcome {
-    let findings = examine(places);
+/// Looks at the device's file that is named, or at the server, which `server` knows how to find.
+pub fn run(arguments: Arguments, server: impl FnOnce() -> Vec<Finding>) -> Outcome {
+    let findings = arguments.file.as_deref().map_or_else(server, device::examine);
     let bad = if arguments.production { Verdict::Warning } else { Verdict::Failed };
     let healthy = findings.iter().all(|finding| (finding.verdict as u8) < bad as u8);
     match arguments.json {
-        true => print_json(&versioned(&serde_json::json!({ "healthy": healthy, "findings": findings }))?)?,
+        true => print_json(&serde_json::json!({ "healthy": healthy, "findings": findings }))?,
         false => print(&page(&findings, Style::of_stdout()))?,
     }
     Ok(if healthy { Exit::Done } else { Exit::Failed })
-}
-
-fn examine(places: &Places) -> Vec<Finding> {
-    let config = match places::load(places) {
-        Ok(config) => config,
-        Err(error) => {
-            let remedy = "mend it (`adit config check` says the same again), or make one with `adit up DIR`";
-            return vec![Finding::failed("configuration", error.message, remedy)];
-        }
-    };
-    let mut findings = vec![Finding::well("configuration", places.config.display())];
-    let status = ask(places);
-    findings.extend(files::examine(&config));
-    findings.extend(network::examine(&config, status.as_ref().is_ok_and(Option::is_some)));
-    findings.extend(running::examine(status, &places::command(places, "serve")));
-    findings
-}
-
-/// What the daemon says of itself; none where none runs.
-fn ask(places: &Places) -> Result<Option<Box<StatusReport>>, String> {
-    match places::ask_if_running(places, &Request::Status) {
-        Ok(Some(Response::Status(status))) => Ok(Some(status)),
-        Ok(None) => Ok(None),
-        Ok(Some(other)) => Err(places::unexpected(&other).message),
-        Err(error) => Err(error.message),
-    }
 }
 
 fn page(findings: &[Finding], style: Style) -> String {

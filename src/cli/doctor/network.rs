@@ -7,16 +7,20 @@ use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket};
 use super::Finding;
 use crate::cli::network::Routes;
 use crate::config::Config;
+use crate::control::StatusReport;
 
 /// What WireGuard adds to a packet, in bytes: IPv6 and UDP, its own header and tag, and up to 15 of padding.
 const OVERHEAD_BYTES: u32 = 80;
 
-pub(super) fn examine(config: &Config, is_running: bool) -> Vec<Finding> {
+/// `running` is what the daemon says of itself, where one runs.
+pub(super) fn examine(config: &Config, running: Option<&StatusReport>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if !is_running {
-        findings.push(port(config));
-    }
-    findings.push(endpoint(&config.server.endpoint, config.server.listen.port()));
+    let listen = running.map_or(config.server.listen, |status| status.server.listen);
+    findings.push(match running {
+        None => port(config),
+        Some(_) => same_port(listen.port(), config.server.listen.port()),
+    });
+    findings.push(endpoint(&config.server.endpoint, listen.port()));
     findings.extend(overlaps(config));
     findings.extend(outward_mtu().map(|outer| mtu(config.server.mtu.into(), outer)));
     findings
@@ -39,6 +43,19 @@ fn port(config: &Config) -> Finding {
             };
             Finding::failed("port", format!("{listen}/udp: {error}"), remedy)
         }
+    }
+}
+
+/// Whether the daemon listens where its configuration says: a socket that systemd hands over wins.
+fn same_port(listens: u16, configured: u16) -> Finding {
+    match listens == configured {
+        true => Finding::well("port", format!("{listens}/udp")),
+        false => Finding::warning(
+            "port",
+            format!("adit listens on port {listens}, and `server.listen` says {configured}"),
+            "make them one: restart the daemon after a change of adit.toml; behind systemd, the port is that of adit.socket's \
+             ListenDatagram= (`systemctl edit adit.socket`)",
+        ),
     }
 }
 
@@ -155,6 +172,14 @@ mod tests {
             assert!(finding.said.contains(words), "{text}: {finding:?}");
             assert_eq!(finding.remedy.is_empty(), verdict == Verdict::Well);
         }
+    }
+
+    #[test]
+    fn a_port_other_than_the_configured_one_is_noticed() {
+        assert_eq!(same_port(51820, 51820).verdict, Verdict::Well);
+        let finding = same_port(51821, 51820);
+        assert_eq!(finding.verdict, Verdict::Warning);
+        assert!(finding.said.contains("51821") && finding.said.contains("51820"), "{finding:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::outcome::{Error, Exit, Outcome, io_failed};
 use super::super::places::{self, ask_or_offline};
-use super::super::status::{handshake, peer_lines, versioned};
+use super::super::status::{handshake, peer_lines};
 use super::super::style::Style;
 use super::super::terminal::{print, print_json, say};
 use super::super::units::{harmless, table};
@@ -18,7 +18,7 @@ use crate::name::PeerName;
 
 pub(super) fn list(peers: &[PeerReport], json: bool) -> Result<(), Error> {
     if json {
-        return print_json(&versioned(&json!({ "peers": peers }))?);
+        return print_json(&json!({ "peers": peers }));
     }
     if peers.is_empty() {
         say("no device yet: adit peer add NAME --qr");
@@ -40,7 +40,7 @@ pub(super) fn list(peers: &[PeerReport], json: bool) -> Result<(), Error> {
 
 pub(super) fn show(peer: &PeerReport, json: bool) -> Result<(), Error> {
     if json {
-        return print_json(&versioned(peer)?);
+        return print_json(peer);
     }
     let style = Style::of_stdout();
     let key = if peer.preshared_key { ", with a preshared key" } else { "" };
@@ -89,7 +89,7 @@ pub(super) fn explain(places: &Places, name: PeerName, path: &Path, json: bool) 
             Ok(value)
         });
         let results = results.collect::<serde_json::Result<Vec<_>>>().map_err(Error::failed)?;
-        print_json(&versioned(&json!({ "peer": peer, "results": results }))?)?;
+        print_json(&json!({ "peer": peer, "results": results }))?;
     } else {
         print(&sights.iter().map(|sight| explained(&peer, sight, Style::of_stdout())).collect::<Vec<_>>().join("\n"))?;
     }

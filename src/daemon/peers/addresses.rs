@@ -12,7 +12,8 @@ const PEERS: usize = 65_000;
 impl Peers {
     /// The lowest free address of each network, the same host number in all where it is free.
     pub(super) fn free_addresses(&self, networks: &[TunnelNetwork]) -> Result<Vec<IpAddr>, PeersError> {
-        let taken: HashSet<IpAddr> = self.peers.iter().flat_map(|peer| peer.addresses.iter().copied()).collect();
+        let taken: HashSet<IpAddr> =
+            self.peers.iter().chain(&self.trial).flat_map(|peer| peer.addresses.iter().copied()).collect();
         let free = |host: u32, network: &TunnelNetwork| {
             host_address(network, host).filter(|address| *address != network.address && !taken.contains(address))
         };

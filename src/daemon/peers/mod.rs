@@ -29,6 +29,9 @@ use file::{Lockdown, Revoked};
 /// The file's name in the state folder.
 pub(super) const FILE: &str = "peers.toml";
 
+/// What the audit log calls the device of `adit doctor`'s trial.
+const TRIAL: &str = "adit-doctor";
+
 /// Most outer networks of one device: more than a person types.
 const NETWORKS: usize = 64;
 
@@ -58,8 +61,13 @@ pub enum PeersError {
     #[error("a peer \"{0}\" exists already; choose another name")]
     NameTaken(PeerName),
     /// The name is somebody else's in the audit log.
-    #[error("\"{OWNER}\" is what the audit log calls whoever is at the server; choose another name")]
-    NameReserved,
+    #[error(
+        "\"{0}\" is somebody else's name in the audit log: whoever is at the server is \"{OWNER}\" there, or \"{TRIAL}\"; choose another"
+    )]
+    NameReserved(PeerName),
+    /// Another device is tried out.
+    #[error("a trial is under way already; it ends in a moment")]
+    TrialUnderWay,
     /// The key is a peer's.
     #[error("this key is already that of peer \"{0}\"; every device needs a key of its own")]
     KeyTaken(PeerName),
@@ -110,6 +118,8 @@ pub struct Peer {
 pub struct Peers {
     path: PathBuf,
     peers: Vec<Peer>,
+    /// One that is admitted for a moment, and never written down.
+    trial: Option<Peer>,
     revoked: Vec<Revoked>,
     lockdown: Option<Lockdown>,
     next_id: u32,
@@ -141,8 +151,15 @@ impl Peers {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Zeroizing::default(),
             Err(source) => return Err(PeersError::Io { path, source }),
         };
-        let mut peers =
-            Peers { path, peers: Vec::new(), revoked: Vec::new(), lockdown: None, next_id: 0, generation: 0 };
+        let mut peers = Peers {
+            path,
+            peers: Vec::new(),
+            trial: None,
+            revoked: Vec::new(),
+            lockdown: None,
+            next_id: 0,
+            generation: 0,
+        };
         if !text.is_empty() {
             peers.read(&text).map_err(|problem| PeersError::Damaged { path: peers.path.clone(), problem })?;
         }
@@ -196,7 +213,7 @@ impl Peers {
 
     /// The devices that are served at this time.
     pub fn served(&self, now: Timestamp) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().filter(move |peer| self.standing(peer, now) == Standing::Served)
+        self.peers.iter().chain(&self.trial).filter(move |peer| self.standing(peer, now) == Standing::Served)
     }
 
     /// When the next device begins or ceases to be served by itself.
@@ -212,7 +229,7 @@ impl Peers {
     /// The grants of those that are served. Two policies of one generation may differ by what time has brought.
     pub fn policy(&self, now: Timestamp) -> Policy {
         Policy::new(self.generation, self.served(now).map(|peer| (peer.id, peer.grant.clone())))
-            .with_keys(self.peers.iter().map(|peer| (peer.id, *peer.public_key.as_bytes())))
+            .with_keys(self.peers.iter().chain(&self.trial).map(|peer| (peer.id, *peer.public_key.as_bytes())))
     }
 
     /// Adds a device under the lowest free addresses.
@@ -247,6 +264,39 @@ impl Peers {
         let at = self.peers.partition_point(|other| other.name < peer.name);
         self.change(|draft| draft.peers.insert(at, peer))?;
         Ok(&self.peers[at])
+    }
+
+    /// Admits a device for a moment, which may search all collections: nothing is written down, and it is none of [`Peers::iter`].
+    pub fn begin_trial(
+        &mut self,
+        now: Timestamp,
+        keys: &DeviceKeys,
+        server: PublicKey,
+        networks: &[TunnelNetwork],
+    ) -> Result<&Peer, PeersError> {
+        if self.trial.is_some() {
+            return Err(PeersError::TrialUnderWay);
+        }
+        let (public_key, preshared_key) = self.unused(keys, server)?;
+        let peer = Peer {
+            id: self.take_id(),
+            name: TRIAL.parse().expect("it is a name"),
+            public_key,
+            preshared_key,
+            addresses: self.free_addresses(networks)?,
+            grant: grant(&["*".to_owned()], &["search".to_owned()])?,
+            window: Window::default(),
+            from: Vec::new(),
+            disabled: false,
+            created: now,
+        };
+        self.generation += 1;
+        Ok(self.trial.insert(peer))
+    }
+
+    /// Ends that.
+    pub fn end_trial(&mut self) {
+        self.generation += u64::from(self.trial.take().is_some());
     }
 
     /// Keys that a device may have: nobody's, and never anybody's whose were revoked.
@@ -353,7 +403,7 @@ impl Peers {
 
     fn check_name(&self, name: &PeerName) -> Result<(), PeersError> {
         match self.find(name) {
-            _ if name.as_str() == OWNER => Err(PeersError::NameReserved),
+            _ if [OWNER, TRIAL].contains(&name.as_str()) => Err(PeersError::NameReserved(name.clone())),
             Ok(_) => Err(PeersError::NameTaken(name.clone())),
             Err(_) => Ok(()),
         }
