@@ -300,7 +300,7 @@ impl Stock {
                     writer.delete(path).unwrap();
                 }
                 Change::Rename(from, to) => {
-                    let stamp = writer.known().into_iter().find(|(path, _)| path == from).unwrap().1.stamp;
+                    let stamp = writer.files().get(from).unwrap().stamp;
                     std::fs::create_dir_all(root.join(to).parent().unwrap()).unwrap();
                     std::fs::rename(root.join(from), root.join(to)).unwrap();
                     assert!(writer.rename(from, to, stamp).unwrap(), "{from} to {to}");
