@@ -68,6 +68,11 @@ impl Queue {
     /// A file has been read, with whatever outcome.
     pub(super) fn finished(&mut self, path: &str) {
         self.reading.remove(path);
+        if self.pending() == 0 {
+            // A hundred thousand files were waiting, perhaps: their places are ten megabytes.
+            self.wanted.shrink_to_fit();
+            [&mut self.urgent, &mut self.bulk, &mut self.large].into_iter().for_each(VecDeque::shrink_to_fit);
+        }
     }
 
     /// What is being read, as it looked.
@@ -157,6 +162,16 @@ mod tests {
         assert_eq!(queue.pending(), 3);
         order.iter().for_each(|path| queue.finished(path));
         assert_eq!(queue.pending(), 0);
+    }
+
+    #[test]
+    fn a_queue_that_is_worked_off_keeps_no_memory() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        (0..10_000).for_each(|number| queue.want(found(&number.to_string()), Urgency::Bulk, now));
+        while let Some(found) = queue.next(Urgency::Bulk) {
+            queue.finished(&found.path);
+        }
+        assert_eq!((queue.wanted.capacity(), queue.bulk.capacity()), (0, 0));
     }
 
     #[test]
