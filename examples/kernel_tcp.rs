@@ -33,7 +33,7 @@ impl Shell for Kernel {
         getrandom::fill(bytes).expect("entropy");
     }
 
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn blocking(&self, _: PeerId, work: Box<dyn FnOnce() + Send>) {
         tokio::task::spawn_blocking(work);
     }
 

@@ -21,6 +21,7 @@ mod serve;
 mod shell;
 mod socket;
 mod state;
+mod turns;
 mod watch;
 mod why;
 pub mod workers;

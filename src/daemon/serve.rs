@@ -301,7 +301,7 @@ impl Prepared {
             // Nobody is admitted before the calendar has been asked.
             policy: ArcSwap::from_pointee(Policy::default()),
             cursor_key: derived_key(&key, b"adit cursor key"),
-            shell: Arc::new(DaemonShell { progress: indexer.subscribe(), link: link.clone(), audit: audit.clone() }),
+            shell: Arc::new(DaemonShell::new(indexer.subscribe(), link.clone(), audit.clone())),
             config: ArcSwap::from_pointee(config),
             traffic: Traffic::default(),
         });

@@ -3,16 +3,20 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::audit::Audit;
 use super::indexing::Progress;
+use super::turns::Turns;
 use crate::access::audit::Record;
 use crate::http::{Health, Metric, MetricKind, Shell};
 use crate::link::Link;
+use crate::peer::PeerId;
 
 /// The daemon's clock, entropy and threads.
 pub struct DaemonShell {
@@ -22,6 +26,17 @@ pub struct DaemonShell {
     pub link: Arc<Link>,
     /// Where calls are recorded.
     pub audit: Arc<Audit>,
+    turns: Arc<Turns>,
+}
+
+impl DaemonShell {
+    /// A shell whose threads are those of the runtime that it is made in.
+    pub fn new(progress: watch::Receiver<Progress>, link: Arc<Link>, audit: Arc<Audit>) -> DaemonShell {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let runtime = Handle::current();
+        let turns = Turns::new(cores, move |work| drop(runtime.spawn_blocking(work)));
+        DaemonShell { progress, link, audit, turns }
+    }
 }
 
 impl Shell for DaemonShell {
@@ -33,8 +48,8 @@ impl Shell for DaemonShell {
         getrandom::fill(bytes).expect("the kernel has entropy once it has booted");
     }
 
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
-        tokio::task::spawn_blocking(work);
+    fn blocking(&self, peer: PeerId, work: Box<dyn FnOnce() + Send>) {
+        self.turns.take(peer, work);
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {

@@ -85,7 +85,7 @@ impl FileBody {
             // The peer may be gone by now.
             let _ = sender.send(piece);
         };
-        self.watch.appliance.shell.blocking(Box::new(work));
+        self.watch.appliance.shell.blocking(self.watch.peer, Box::new(work));
         self.reading = Some(receiver);
     }
 }

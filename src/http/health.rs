@@ -87,7 +87,7 @@ async fn ask(appliance: &Appliance, question: &Question) -> Option<Probe> {
             failed: sum(|collection| collection.failed),
         })
     };
-    tools::on_thread(appliance, work).await.ok().flatten()
+    tools::on_thread(appliance, question, work).await.ok().flatten()
 }
 
 #[cfg(test)]

@@ -47,8 +47,9 @@ pub trait Shell: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Fills with bytes that nobody can guess.
     fn fill_random(&self, bytes: &mut [u8]);
-    /// Runs work that blocks on another thread. A panic there must cost no more than this piece of work.
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>);
+    /// Runs a peer's work that blocks on another thread, in its turn: the others' must not wait for it. A panic there must cost no more than
+    /// this piece of work.
+    fn blocking(&self, peer: PeerId, work: Box<dyn FnOnce() + Send>);
     /// Resolves after this time.
     fn sleep(&self, duration: std::time::Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
     /// Whether the indexer lives and what it has still to do; for `/_health`.

@@ -105,7 +105,7 @@ async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Or
         let path = document.path.clone().into();
         look(file, document).map_err(|source| LibraryError::Io { path, source })
     };
-    match tools::on_thread(appliance, work).await? {
+    match tools::on_thread(appliance, question, work).await? {
         Ok(original) => Ok(original),
         Err(LibraryError::NotFound | LibraryError::Argument { .. }) => Err(Refusal::NotFound),
         Err(error) => {

@@ -10,15 +10,16 @@ use super::refusal::Refusal;
 use super::{Appliance, Shell};
 use crate::mcp::tools::{self, ToolError};
 use crate::mcp::{Arguments, Call, Seal, Threads};
+use crate::peer::PeerId;
 
 /// Characters that a token stands for, about: `mcp.answer_tokens` counts tokens.
 const TOKEN_CHARS: usize = 4;
 
-struct ShellThreads(Arc<dyn Shell>);
+struct ShellThreads(Arc<dyn Shell>, PeerId);
 
 impl Threads for ShellThreads {
     fn run(&self, work: Box<dyn FnOnce() + Send>) {
-        self.0.blocking(work);
+        self.0.blocking(self.1, work);
     }
 }
 
@@ -36,7 +37,7 @@ pub(super) fn call(appliance: &Appliance, question: &Question) -> Arc<Call> {
         seal: Seal::new(appliance.cursor_key, &question.peer_key, &question.rights(), entropy),
         snippet_chars: config.mcp.answer_tokens.saturating_mul(TOKEN_CHARS),
         revisions: config.mcp.revisions.clone(),
-        threads: Arc::new(ShellThreads(Arc::clone(&appliance.shell))),
+        threads: Arc::new(ShellThreads(Arc::clone(&appliance.shell), question.peer)),
         note: Default::default(),
         hold,
     })
@@ -45,13 +46,17 @@ pub(super) fn call(appliance: &Appliance, question: &Question) -> Arc<Call> {
 /// Runs work that blocks on another thread and waits for it.
 pub(super) async fn on_thread<T: Send + 'static>(
     appliance: &Appliance,
+    question: &Question,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let (sender, receiver) = futures_channel::oneshot::channel();
-    appliance.shell.blocking(Box::new(move || {
-        // Whoever waited may be gone by now.
-        let _ = sender.send(work());
-    }));
+    appliance.shell.blocking(
+        question.peer,
+        Box::new(move || {
+            // Whoever waited may be gone by now.
+            let _ = sender.send(work());
+        }),
+    );
     // The sender is dropped unused when the work panicked.
     receiver.await.map_err(|_| Refusal::Internal)
 }

@@ -62,7 +62,7 @@ impl Shell for TestShell {
         getrandom::fill(bytes).unwrap();
     }
 
-    fn blocking(&self, work: Box<dyn FnOnce() + Send>) {
+    fn blocking(&self, _: PeerId, work: Box<dyn FnOnce() + Send>) {
         tokio::task::spawn_blocking(work);
     }
 

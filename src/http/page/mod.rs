@@ -58,7 +58,7 @@ fn page(status: StatusCode, html: Html) -> Reply {
 /// The names of the collections that the caller may see.
 async fn collections(appliance: &Appliance, question: &Question) -> Result<Vec<String>, Refusal> {
     let (library, scope) = (Arc::clone(&appliance.library), question.scope.clone());
-    tools::on_thread(appliance, move || {
+    tools::on_thread(appliance, question, move || {
         library.status(&scope).into_iter().map(|collection| collection.name.to_string()).collect()
     })
     .await
