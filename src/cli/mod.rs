@@ -117,6 +117,9 @@ enum Command {
     ServerKey(server_key::Command),
     #[cfg(feature = "server")]
     Status(status::Arguments),
+    /// Print all figures in the Prometheus text format, as /metrics has them
+    #[cfg(feature = "server")]
+    Metrics,
     #[cfg(feature = "server")]
     #[command(subcommand)]
     Index(index::Command),
@@ -177,6 +180,7 @@ fn run(arguments: Arguments) -> Outcome {
         Command::Unlock => lockdown::unlock(&places::find(config)?),
         Command::ServerKey(command) => server_key::run(&places::find(config)?, command),
         Command::Status(arguments) => status::run(&places::find(config)?, arguments),
+        Command::Metrics => status::metrics(&places::find(config)?),
         Command::Index(command) => index::run(&places::find(config)?, command),
         Command::Search(arguments) => search::run(&places::find(config)?, arguments),
         Command::Why(arguments) => why::run(&places::find(config)?, arguments),

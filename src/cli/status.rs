@@ -32,6 +32,15 @@ pub fn run(places: &Places, arguments: Arguments) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// `adit metrics`: all figures, for Prometheus's node exporter (its textfile collector) or for a look.
+pub fn metrics(places: &Places) -> Outcome {
+    match places::ask(places, &Request::Metrics)? {
+        Response::Metrics { text } => print(&text)?,
+        other => return Err(places::unexpected(&other)),
+    }
+    Ok(Exit::Done)
+}
+
 fn screen(report: &StatusReport, style: Style) -> String {
     let server = &report.server;
     let mut text = format!(

@@ -110,6 +110,8 @@ pub enum Request {
         /// The absolute paths that it may mean.
         paths: Vec<PathBuf>,
     },
+    /// All figures, as `/metrics` has them.
+    Metrics,
     /// Build indexes again from the documents.
     IndexRebuild {
         /// Which; all if none is named.
@@ -232,6 +234,11 @@ pub enum Response {
     },
     /// How everything is.
     Status(Box<StatusReport>),
+    /// All figures.
+    Metrics {
+        /// In the Prometheus text format.
+        text: String,
+    },
     /// What was found.
     Found(Box<Answer>),
     /// Figures of every collection.

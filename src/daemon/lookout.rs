@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -52,24 +51,22 @@ impl Lookout {
     pub(super) fn write(&mut self, running: &Running) {
         self.due = None;
         for sum in running.link.node().take_refusals() {
-            let notice = notice(running, &sum);
-            if notice.reason == REVOKED {
-                running.knocks.fetch_add(sum.count, Relaxed);
-            }
-            running.audit.notice(&notice);
+            let (reason, whom) = reason(running, &sum);
+            running.refusals.lock().add(reason, sum.count);
+            running.audit.notice(&Notice { reason: reason.to_owned(), whom, count: sum.count, from: sum.from });
         }
     }
 }
 
 /// The reason that is written where a revoked key was used.
-const REVOKED: &str = "revoked_key";
+pub(super) const REVOKED: &str = "revoked_key";
 
 /// A sum in the words of the log: by the names of devices, those that are not served among them.
-fn notice(running: &Running, sum: &RefusalSum) -> Notice {
+fn reason(running: &Running, sum: &RefusalSum) -> (&'static str, Whom) {
     let peers = running.peers.lock();
     let named = |name: &str, key: &str| Whom { peer: Some(name.to_owned()), key: Some(key.to_owned()) };
     let reason = sum.reason.trim_start_matches("dropped_");
-    let (reason, whom) = match sum.who {
+    match sum.who {
         Refused::Anybody => (reason, Whom::default()),
         Refused::Peer(id) => match peers.iter().find(|peer| peer.id == id) {
             Some(peer) => (reason, named(peer.name.as_str(), &peer.public_key.fingerprint())),
@@ -92,6 +89,5 @@ fn notice(running: &Running, sum: &RefusalSum) -> Notice {
                 None => (reason, Whom { peer: None, key: Some(key.fingerprint()) }),
             },
         },
-    };
-    Notice { reason: reason.to_owned(), whom, count: sum.count, from: sum.from }
+    }
 }

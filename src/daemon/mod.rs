@@ -10,6 +10,7 @@ pub mod indexing;
 mod logging;
 mod lookout;
 pub mod memory;
+mod metrics;
 mod notify_manager;
 pub mod offline;
 pub mod peers;

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -16,6 +14,8 @@ use super::audit::Audit;
 use super::calendar::Calendar;
 use super::devices::{change_peers, explain, failed, lockdown, no_such_collection, node_peer, report};
 use super::indexing::Indexer;
+use super::lookout::REVOKED;
+use super::metrics::RefusalTotals;
 use super::peers::{Peer, Peers, PeersError};
 use super::reload;
 use super::sandbox::Enforced;
@@ -24,7 +24,7 @@ use crate::control::{
     DeviceKeys, Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response,
     SandboxReport, ServerReport, StatusReport, owner_scope,
 };
-use crate::http::Appliance;
+use crate::http::{Appliance, metrics};
 use crate::key::PublicKey;
 use crate::link::Link;
 use crate::name::{CollectionName, PeerName};
@@ -52,8 +52,8 @@ pub struct Running {
     pub peers: Mutex<Peers>,
     /// Those of them that the node knows, because they are served at this time.
     pub(super) admitted: Mutex<HashSet<PeerId>>,
-    /// Handshakes under keys that were revoked.
-    pub(super) knocks: AtomicU64,
+    /// Who was refused at the tunnel so far.
+    pub(super) refusals: Mutex<RefusalTotals>,
     /// The time for their grants.
     pub(super) calendar: Calendar,
     /// That the list of devices has changed, and with it what the calendar holds.
@@ -111,6 +111,7 @@ impl Running {
             Request::Reload => reload::reload(self).map(|notes| Response::Reloaded { notes }),
             Request::Search(search) => self.search_as_owner(&search),
             Request::IndexStatus => Ok(Response::Index(self.index())),
+            Request::Metrics => Ok(Response::Metrics { text: metrics(&self.appliance) }),
             Request::IndexFailures => {
                 Ok(Response::Failures { failures: self.appliance.library.failures(&owner_scope()) })
             }
@@ -238,8 +239,8 @@ impl Running {
         let now = self.calendar.now();
         let peers = self.peers.lock();
         let counters = self.link.node().counters().values.into_iter().chain(self.link.counters());
-        let counters =
-            counters.chain([("knocks_of_revoked_keys", self.knocks.load(Relaxed)), ("audit_lost", self.audit.lost())]);
+        let knocks = self.refusals.lock().of(REVOKED);
+        let counters = counters.chain([("knocks_of_revoked_keys", knocks), ("audit_lost", self.audit.lost())]);
         StatusReport {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: own_pid(),

@@ -7,7 +7,6 @@ use std::net::UdpSocket;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -296,12 +295,13 @@ impl Prepared {
         let link = Arc::new(link);
         let control = Control::bind(&options.places.control_socket(state.path()))?;
         let indexer = Indexer::start(&config, library.clone());
+        let shell = Arc::new(DaemonShell::new(indexer.subscribe(), audit.clone()));
         let appliance = Arc::new(Appliance {
             library,
             // Nobody is admitted before the calendar has been asked.
             policy: ArcSwap::from_pointee(Policy::default()),
             cursor_key: derived_key(&key, b"adit cursor key"),
-            shell: Arc::new(DaemonShell::new(indexer.subscribe(), link.clone(), audit.clone())),
+            shell: shell.clone(),
             config: ArcSwap::from_pointee(config),
             traffic: Traffic::default(),
         });
@@ -317,7 +317,7 @@ impl Prepared {
             peers: Mutex::new(peers),
             admitted: Mutex::default(),
             changed: Notify::new(),
-            knocks: AtomicU64::new(0),
+            refusals: Mutex::default(),
             link,
             appliance,
             indexer,
@@ -328,7 +328,9 @@ impl Prepared {
             warnings,
             stop: watch::channel(false).0,
         };
-        Ok((Arc::new(running), control, state))
+        let running = Arc::new(running);
+        shell.know(&running);
+        Ok((running, control, state))
     }
 }
 

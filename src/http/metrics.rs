@@ -93,10 +93,15 @@ impl Counters {
 
 /// `/metrics`
 pub(super) fn reply(appliance: &Appliance) -> Reply {
+    let text = Bytes::from(text(appliance));
+    Reply::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", Content::whole(text))
+}
+
+/// All figures of an appliance, in the Prometheus text format.
+pub fn text(appliance: &Appliance) -> String {
     let mut figures = appliance.traffic.counters.figures();
     figures.extend(appliance.shell.metrics());
-    let text = Bytes::from(render(&figures));
-    Reply::new(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", Content::whole(text))
+    render(&figures)
 }
 
 /// The Prometheus text exposition format, version 0.0.4.

@@ -38,7 +38,7 @@ mod reply;
 mod route;
 mod tools;
 
-pub use metrics::{Metric, MetricKind};
+pub use metrics::{Metric, MetricKind, text as metrics};
 pub use route::ROUTES;
 
 /// What the shell provides: time, chance, and threads for work that blocks. (The protocol layers have none of their own.)

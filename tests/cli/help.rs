@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 39] = [
     "",
     "up",
     "init",
@@ -26,6 +26,7 @@ const COMMANDS: [&str; 38] = [
     "server-key",
     "server-key rotate",
     "status",
+    "metrics",
     "index",
     "index status",
     "index failures",

@@ -1,5 +1,6 @@
 //! The real program on loopback: its daemon, driven through its own bridge and its own command line.
 
+mod alerts;
 mod appliance;
 mod audit;
 mod bad_input;

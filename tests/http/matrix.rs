@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use adit::http::ROUTES;
+use adit::http::{ROUTES, metrics};
 use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -303,6 +303,10 @@ async fn every_request_of_the_matrix_is_answered_or_refused_as_it_should_be() {
         server.refill();
         check(&server, path).await;
     }
+    // Whatever was asked, the figures are about paths of the table.
+    let figures = metrics(&server.appliance);
+    let routes = figures.split("route=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    assert!(routes.clone().count() > 20 && routes.into_iter().all(|it| it == "none" || ROUTES.contains(&it)));
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub struct Progress {
     pub walking: Vec<CollectionName>,
     /// What the owner should know, a sentence each.
     pub warnings: Vec<String>,
+    /// Collections whose folder cannot be looked at or whose index cannot be written.
+    pub failing: Vec<CollectionName>,
     /// What is passed over in each collection, by reason.
     pub passed_over: Vec<(CollectionName, PassedOver)>,
 }

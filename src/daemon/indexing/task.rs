@@ -388,6 +388,8 @@ impl Task {
         };
         let unwatched: Vec<String> = self.folders.iter().zip(&self.watched).filter_map(unwatched).collect();
         self.round.warnings = self.folders.iter().flat_map(Folder::warnings).chain(unwatched).collect();
+        let failing = self.folders.iter().filter(|folder| folder.trouble.is_some());
+        self.round.failing = failing.map(|folder| folder.name.clone()).collect();
         self.round.passed_over =
             self.folders.iter().map(|folder| (folder.name.clone(), folder.passed_over())).collect();
         self.progress.send_if_modified(|published| {
