@@ -1,3 +1,4 @@
+import random
 import sys
 import pathlib
 
@@ -5,11 +6,15 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import Appliance  # noqa: E402
+from raw import Line  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def appliance():
-    appliance = Appliance()
+    yield from served(Appliance())
+
+
+def served(appliance):
     try:
         appliance.start()
         yield appliance
@@ -33,3 +38,19 @@ def desktop(appliance):
     device = appliance.device(1, "desktop", "--collections", "*")
     device.up()
     return device
+
+
+@pytest.fixture(scope="session")
+def outpost(tmp_path_factory):
+    """An appliance for tests of the tunnel alone: a large inner MTU, few handshakes before it is under load, and one big file."""
+    documents = tmp_path_factory.mktemp("documents")
+    (documents / "big.txt").write_bytes(random.Random(5).randbytes(3_000_000).hex().encode())
+    yield from served(Appliance("outpost", documents, 1, 1500, "[limits.total]\nhandshakes_per_second = 200\n"))
+
+
+@pytest.fixture(scope="session")
+def line(outpost):
+    """A cable to that appliance, with peers on it whose every byte is ours."""
+    line = Line(outpost)
+    yield line
+    line.delete()

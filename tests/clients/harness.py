@@ -6,11 +6,14 @@
 Everything that is made here is ended and deleted here, by name and by process id.
 """
 
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +21,7 @@ import time
 ADIT = os.environ.get("ADIT", "target/debug/adit")
 LIBRARY = pathlib.Path("tests/library").resolve()
 SECONDS_TO_START = 60
+CLONE_NEWNET = 0x40000000
 
 
 def run(*command, check=True, timeout=60, **options):
@@ -59,6 +63,26 @@ class Namespace:
         self.processes.append(process)
         return process
 
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread in the namespace. A socket that is made meanwhile stays in it."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.name}") as there:
+            if libc.setns(there.fileno(), CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), f"setns to {self.name}")
+            try:
+                yield
+            finally:
+                if libc.setns(home.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns back")
+
+    def udp(self, address, port=0):
+        """A UDP socket in the namespace, bound to this address."""
+        with self.entered():
+            made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        made.bind((address, port))
+        return made
+
     def curl(self, url, *arguments, check=True, timeout=60):
         return self.run("curl", "-sS", "-g", "--max-time", timeout, *arguments, url, check=check, timeout=timeout + 5)
 
@@ -72,6 +96,16 @@ class Namespace:
                     process.kill()
                     process.wait(10)
         run("ip", "netns", "del", self.name, check=False)
+
+
+def cable(*ends, mtu=1500):
+    """Joins two namespaces: each end is a namespace, the name of the interface that it gets, and its addresses of both families."""
+    (left, ours, _), (right, theirs, _) = ends
+    run("ip", "link", "add", ours, "netns", left.name, "type", "veth", "peer", "name", theirs, "netns", right.name)
+    for namespace, interface, (four, six) in ends:
+        namespace.run("ip", "addr", "add", f"{four}/24", "dev", interface)
+        namespace.run("ip", "addr", "add", f"{six}/64", "dev", interface, "nodad")
+        namespace.run("ip", "link", "set", interface, "mtu", mtu, "up")
 
 
 class Device:
@@ -92,14 +126,8 @@ class Device:
         self.server_key = re.search(r"^PublicKey = (.*)$", text, re.M).group(1)
 
     def _cable(self):
-        ours, theirs = f"s{self.number}", f"d{self.number}"
-        server = self.appliance.namespace
-        run("ip", "link", "add", ours, "netns", server.name, "type", "veth", "peer", "name", theirs, "netns", self.namespace.name)
-        ends = [(server, ours, self.server_outer), (self.namespace, theirs, (self.outer, f"fd77:{self.number}::2"))]
-        for namespace, interface, (four, six) in ends:
-            namespace.run("ip", "addr", "add", f"{four}/24", "dev", interface)
-            namespace.run("ip", "addr", "add", f"{six}/64", "dev", interface, "nodad")
-            namespace.run("ip", "link", "set", interface, "up")
+        near, far = (self.appliance.namespace, f"s{self.number}", self.server_outer), (self.outer, f"fd77:{self.number}::2")
+        cable(near, (self.namespace, f"d{self.number}", far))
 
     def up(self, endpoint=None):
         """Brings the tunnel up; the endpoint in the configuration is the server's address on this device's cable."""
@@ -160,19 +188,20 @@ class Device:
 class Appliance:
     """The real daemon in a namespace of its own, with two collections: the test library, and one that only some may see."""
 
-    def __init__(self):
+    def __init__(self, name="server", documents=LIBRARY, expected=6, mtu=1280, more=""):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="adit-clients-"))
         self.secret = self.dir / "secret"
         self.secret.mkdir()
         (self.secret / "plans.md").write_text("# Secret plans\n\nThe zanzibarium opens in spring.\n")
         self.config = self.dir / "adit.toml"
-        self.namespace = Namespace("server")
+        self.namespace = Namespace(name)
         self.process = None
         self.devices = []
-        self.adit("init", "--documents", f"documents={LIBRARY}", "--documents", f"secret={self.secret}", "--endpoint", "10.77.0.1:51820")
+        self.expected = expected
+        self.adit("init", "--documents", f"documents={documents}", "--documents", f"secret={self.secret}", "--endpoint", "10.77.0.1:51820")
         # One test downloads a big file; reading all of its text is not what it is about. Nor are limits: curl in a loop is faster than they are.
-        more = '\n[extract]\nmax_text = "1 MiB"\n[limits]\nrequests_per_second = 1000\nrequests_burst = 1000\n'
-        self.config.write_text(self.config.read_text() + more)
+        more = f'\n[extract]\nmax_text = "1 MiB"\n[limits]\nrequests_per_second = 1000\nrequests_burst = 1000\n{more}'
+        self.config.write_text(self.config.read_text().replace("[server]\n", f"[server]\nmtu = {mtu}\n", 1) + more)
 
     def adit(self, verb, *arguments, check=True, **options):
         verbs = [verb, arguments[0]] if verb in ("peer", "index", "config") else [verb]
@@ -192,15 +221,18 @@ class Appliance:
 
     def is_indexed(self):
         status = json.loads(self.adit("index", "status", "--json").stdout)
-        return status["pending"] == 0 and status["documents"] > 5
+        return status["pending"] == 0 and status["documents"] >= self.expected
 
     def stop(self):
         self.adit("stop")
         assert self.process.wait(15) == 0
         self.log.close()
 
+    def status(self):
+        return json.loads(self.adit("status", "--json").stdout)
+
     def pid(self):
-        return json.loads(self.adit("status", "--json").stdout)["pid"]
+        return self.status()["pid"]
 
     def delete(self):
         for device in self.devices:
