@@ -44,6 +44,13 @@ pub enum Extent {
     Whole,
 }
 
+impl PartialEq for Scope {
+    /// Whether both see the same by the same rules, and may do the same.
+    fn eq(&self, other: &Scope) -> bool {
+        self.key() == other.key() && self.inner.actions == other.inner.actions
+    }
+}
+
 impl Scope {
     /// The owner at the machine: everything. Made by `control` alone.
     pub fn owner() -> Scope {
@@ -171,5 +178,8 @@ mod tests {
         assert_ne!(scope(&["a"]).key(), scope(&["b"]).key());
         assert_ne!(scope(&["ab"]).key(), scope(&["a", "b"]).key());
         assert_ne!(scope(&[]).key(), Scope::owner().key());
+        assert_eq!(scope(&["a", "b"]), scope(&["b", "a"]));
+        assert_ne!(scope(&["a"]), scope(&["b"]));
+        assert_ne!(scope(&["a"]), Scope::of(&Grant::new(["a"], [Action::Read]).unwrap()));
     }
 }

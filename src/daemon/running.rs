@@ -12,17 +12,21 @@ use tokio::sync::{Notify, watch};
 
 use super::audit::Audit;
 use super::calendar::Calendar;
-use super::devices::{change_peers, explain, failed, lockdown, no_such_collection, node_peer, report};
+use super::devices::{
+    change_peers, check_collections, explain, failed, lockdown, no_such_collection, node_peer, report,
+};
 use super::indexing::Indexer;
 use super::lookout::REVOKED;
 use super::metrics::RefusalTotals;
 use super::peers::{Peer, Peers, PeersError};
+use super::rehearsal;
 use super::reload;
 use super::sandbox::Enforced;
+use super::usage::Usage;
 use super::why::{Reader, why};
 use crate::control::{
     DeviceKeys, Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response,
-    SandboxReport, ServerReport, StatusReport, owner_scope,
+    SandboxReport, ServerReport, StatusReport, Terms, owner_scope,
 };
 use crate::http::{Appliance, metrics};
 use crate::key::PublicKey;
@@ -66,6 +70,8 @@ pub struct Running {
     pub indexer: Indexer,
     /// Where calls and changes are recorded.
     pub audit: Arc<Audit>,
+    /// What devices have used of their bytes per day.
+    pub(super) usage: Usage,
     /// Whether the UDP socket is the service manager's.
     pub inherited: bool,
     /// Where the process id is written, if anywhere.
@@ -120,6 +126,7 @@ impl Running {
                     .map(|(places, collections)| Response::Why { places, collections })
             }
             Request::PeerExplain { name, typed, paths } => self.explain(&name, (&typed, &paths)),
+            Request::PeerRehearse { name, change } => self.rehearse(&name, &change),
             Request::IndexRebuild { collection } => self.rebuild(collection),
             peers => self.answer_about_peers(peers),
         };
@@ -132,7 +139,7 @@ impl Running {
         let now = self.calendar.now();
         let changed = change_peers(&mut peers, &config, self.server_key, now, &request)?;
         if let Some(change) = changed.as_change() {
-            self.audit.know(peers.iter());
+            self.audit.know_all(peers.iter());
             self.audit.change(change);
             self.admit(&peers, now);
             self.changed.notify_one();
@@ -147,10 +154,17 @@ impl Running {
         let mut peers = self.peers.lock();
         let now = self.calendar.now();
         let peer = peers.begin_trial(now, keys, self.server_key, &config.server.tunnel).map_err(failed)?.clone();
-        self.audit.know([&peer]);
+        self.audit.know(&peer);
         self.admit(&peers, now);
         let report = self.report(&peers, &peer, now);
         Ok((Response::Peer(Box::new(report)), Trial(Arc::clone(self))))
+    }
+
+    fn rehearse(&self, name: &PeerName, change: &Terms) -> Result<Response, Failed> {
+        check_collections(change.collections.as_deref(), &self.appliance.config.load())?;
+        // The list is free again while documents are looked through.
+        let sides = rehearsal::sides(&self.peers.lock(), name, change)?;
+        rehearsal::report(&sides, &self.appliance.library).map(|report| Response::Rehearsed(Box::new(report)))
     }
 
     fn explain(&self, name: &PeerName, asked: (&str, &[PathBuf])) -> Result<Response, Failed> {
@@ -169,18 +183,22 @@ impl Running {
         report(peers, peer, now, self.link.node().peer_status(Instant::now(), peer.id).unwrap_or_default())
     }
 
-    /// Admits those devices that are served at this time, and cuts off all others.
+    /// Admits those devices that are served at this time, and cuts off all others. Of one whose rights are others now, what is under way
+    /// ends: it began under the old ones.
     fn admit(&self, peers: &Peers, now: Timestamp) {
         let config = self.appliance.config.load();
         let node = self.link.node();
-        self.appliance.policy.store(Arc::new(peers.policy(now)));
+        let policy = Arc::new(peers.policy(now));
+        let before = self.appliance.policy.swap(Arc::clone(&policy));
         let mut admitted = self.admitted.lock();
         let served: HashSet<PeerId> = peers.served(now).map(|peer| peer.id).collect();
         // First those who go: another may come under their address.
         admitted.retain(|id| {
             let stays = served.contains(id);
-            if !stays {
-                node.remove_peer(*id);
+            match stays {
+                true if before.scope(*id) != policy.scope(*id) => drop(node.reset_streams(*id)),
+                true => {}
+                false => drop(node.remove_peer(*id)),
             }
             stays
         });

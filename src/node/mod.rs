@@ -200,6 +200,17 @@ impl Node {
         true
     }
 
+    /// Resets all streams of a peer, whose session stays: what was under way ends, and whoever comes back begins anew. Whether it is there.
+    pub fn reset_streams(&self, id: PeerId) -> bool {
+        let Some(peer) = self.shared.directory.read().by_id(id) else { return false };
+        let Some(((), news)) = self.shared.with_state(&peer, State::reset_streams) else { return false };
+        if news {
+            self.shared.wake_driver();
+        }
+        self.flush_wakers();
+        true
+    }
+
     /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: without
     /// room the datagram is dropped and counted, as a network would. What the streams want to send is fetched by `poll_transmit`.
     pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) {

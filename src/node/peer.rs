@@ -80,6 +80,13 @@ impl State {
         self.stack.get_or_insert_with(|| Stack::new(now, self.stack_config.clone()))
     }
 
+    /// Resets what streams there are.
+    pub(super) fn reset_streams(&mut self) {
+        if let Some(stack) = self.stack.as_mut() {
+            stack.reset_all(&mut self.wakers);
+        }
+    }
+
     /// The stack, if there is one.
     pub(super) fn existing_stack(&mut self) -> Option<&mut Stack> {
         self.stack.as_mut()

@@ -315,6 +315,17 @@ impl Stack {
         self.time_wait.clear();
     }
 
+    /// Resets all connections, whose streams fail: of what was written and has not left, nothing leaves any more.
+    pub fn reset_all(&mut self, wakers: &mut Vec<Waker>) {
+        for id in self.table.ids() {
+            let Some(connection) = self.table.get_mut(id) else { continue };
+            connection.tcb.abort();
+            connection.fail(ErrorKind::ConnectionAborted, wakers);
+            // The reset itself is sent with its turn.
+            self.queue(id);
+        }
+    }
+
     /// Draws the conclusions after a connection's state machine has moved.
     fn settle(&mut self, id: ConnectionId, wakers: &mut Vec<Waker>) {
         let Some(connection) = self.table.get_mut(id) else { return };

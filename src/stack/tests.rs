@@ -167,6 +167,28 @@ fn what_is_for_others_is_dropped() {
 }
 
 #[test]
+fn of_streams_that_are_reset_nothing_more_arrives() {
+    let mut pair = Pair::new();
+    let (client, server) = pair.connect(addresses(1)[0]);
+    assert!(write(&mut pair.server, server, &[1; 40_000]) > 10_000);
+    // Some of it is on its way, the rest waits for its turn.
+    let mut first = [0; MTU];
+    let length = pair.server.poll_transmit(pair.now, &mut first, &mut Vec::new()).expect("a segment");
+    exchange(pair.now, &mut pair.client, &mut pair.server, &first[..length], &mut pair.passed);
+    let arrived = read(&mut pair.client, client).unwrap().expect("its bytes").len();
+    assert!(arrived < MTU);
+    pair.server.reset_all(&mut Vec::new());
+    assert_eq!(read(&mut pair.server, server).unwrap_err().kind(), ErrorKind::ConnectionAborted);
+    let passed = pair.passed.len();
+    pair.run();
+    assert_eq!(pair.passed.len(), passed + 1, "the reset alone");
+    assert_eq!(read(&mut pair.client, client).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    pair.server.release(server);
+    let (again, _) = pair.connect(addresses(1)[0]);
+    assert_ne!(again, client, "whoever comes back begins anew");
+}
+
+#[test]
 fn a_ring_is_read_across_its_wrap() {
     let mut pair = Pair::new();
     let (client, server) = pair.connect(addresses(1)[0]);
