@@ -437,6 +437,18 @@ pub const AUDIT_TIDY: std::time::Duration = std::time::Duration::from_secs(3600)
 /// How long an audit line waits for others to be written with, so that a busy device costs a write for many calls.
 pub const AUDIT_GATHER: std::time::Duration = std::time::Duration::from_millis(20);
 
+/// Devices that are gone whose names the audit log remembers, in number: the last calls of one that was revoked end within seconds.
+pub const AUDIT_GONE: usize = 256;
+
+/// How long refusals of one kind are summed before the audit log has a line of them.
+pub const AUDIT_SUM: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Documents that the rehearsal of a grant names of each side, in number: more than a person reads, and both fit a line of the control socket.
+pub const REHEARSAL_DOCUMENTS: usize = 1000;
+
+/// How long bytes that devices have used wait before they are written down: what a power cut gives back to them.
+pub const USAGE_SAVE: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// How long `/_health` goes by the last question it asked the index: whoever looks every second still sees every change.
 pub const HEALTH_PROBE: std::time::Duration = std::time::Duration::from_secs(1);
 

@@ -13,7 +13,7 @@ use crate::access::Scope;
 use crate::documents::confine::Confinement;
 use crate::documents::{Format, PassedOver};
 use crate::name::{CollectionName, PeerName};
-use crate::search::{Answer, CollectionStatus, Failure};
+use crate::search::{Answer, CollectionStatus, Documents, Failure};
 
 mod client;
 
@@ -48,6 +48,13 @@ pub enum Request {
         /// Which.
         name: PeerName,
         /// What changes.
+        change: Terms,
+    },
+    /// What a device would gain and lose by such a change.
+    PeerRehearse {
+        /// Which.
+        name: PeerName,
+        /// What would change.
         change: Terms,
     },
     /// Give a device another name.
@@ -264,6 +271,8 @@ pub enum Response {
         /// All collections and their folders.
         collections: Vec<(CollectionName, PathBuf)>,
     },
+    /// What a device would gain and lose.
+    Rehearsed(Box<Rehearsal>),
     /// What became of a reload.
     Reloaded {
         /// What changed and what needs a restart, a sentence each.
@@ -388,6 +397,23 @@ pub struct LockdownReport {
     pub since: Timestamp,
     /// But these.
     pub except: Vec<PeerName>,
+}
+
+/// What a device would gain and lose by another grant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rehearsal {
+    /// Its name.
+    pub peer: PeerName,
+    /// Documents that it does not see now.
+    pub gains: Documents,
+    /// Documents that it would see no more.
+    pub loses: Documents,
+    /// Its collections, then.
+    pub collections: Vec<String>,
+    /// What it might do, then.
+    pub scopes: Vec<String>,
+    /// What it may do now.
+    pub scopes_now: Vec<String>,
 }
 
 /// Whether a device sees a path of one collection, and why.

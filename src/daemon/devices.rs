@@ -177,7 +177,7 @@ pub(super) fn node_peer(peer: &Peer, config: &Config) -> NodePeer {
 }
 
 /// A collection that is named must exist; a glob may wait for those to come.
-fn check_collections(rules: Option<&[String]>, config: &Config) -> Result<(), Failed> {
+pub(super) fn check_collections(rules: Option<&[String]>, config: &Config) -> Result<(), Failed> {
     let name = |rule: &String| {
         let rule = rule.trim();
         rule.strip_prefix('!').unwrap_or(rule).split('/').next().unwrap_or_default().to_owned()

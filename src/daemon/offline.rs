@@ -2,8 +2,9 @@
 
 use super::audit::record_offline;
 use super::calendar::Calendar;
-use super::devices::{change_peers, explain, report};
+use super::devices::{change_peers, check_collections, explain, report};
 use super::peers::Peers;
+use super::rehearsal;
 use super::running::{index_report, search_as_owner};
 use super::state::{StateDir, StateError};
 use super::why::{Reader, why};
@@ -42,6 +43,11 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
                 let peer = peers.find(name).map_err(no_such)?;
                 let report = report(&peers, peer, now, PeerStatus::default());
                 return explain((peer, report), &library()?, config, Reader::Stopped, (typed, paths));
+            }
+            if let Request::PeerRehearse { name, change } = asked {
+                check_collections(change.collections.as_deref(), config)?;
+                let report = rehearsal::report(&rehearsal::sides(&peers, name, change)?, &library()?)?;
+                return Ok(Response::Rehearsed(Box::new(report)));
             }
             let server = read_server_key(&config.server.key_file).map_err(failed)?.public();
             let changed = change_peers(&mut peers, config, server, now, asked)?;

@@ -18,8 +18,8 @@ use super::read;
 use super::shelf::{Shelf, guarded};
 use super::stored;
 use super::types::{
-    Answer, CollectionStatus, Document, DocumentInfo, Failure, FileRecord, Indexing, Listing, ReadRequest, Reading,
-    SearchRequest,
+    Answer, CollectionStatus, Difference, Document, DocumentInfo, Failure, FileRecord, Indexing, Listing, ReadRequest,
+    Reading, SearchRequest,
 };
 use super::view::{Part, View};
 use super::writer::Writer;
@@ -236,6 +236,27 @@ impl Library {
             true => (documents + 1, failed),
             false => (documents, failed + 1),
         })
+    }
+
+    /// The documents that lie between two scopes, of each side no more than `most` by name.
+    pub fn difference(&self, before: &Scope, after: &Scope, most: usize) -> Difference {
+        let mut difference = Difference::default();
+        let owner = Scope::owner();
+        for part in &self.view(&owner).parts {
+            let name = &part.shelf.name;
+            for entry in part.entries().filter(|entry| entry.is_searchable()) {
+                let documents = match [before, after].map(|scope| scope.admits_path(name, &entry.path)) {
+                    [false, true] => &mut difference.gained,
+                    [true, false] => &mut difference.lost,
+                    _ => continue,
+                };
+                documents.documents += 1;
+                if documents.paths.len() < most {
+                    documents.paths.push(format!("{name}/{}", entry.path));
+                }
+            }
+        }
+        difference
     }
 
     /// The writer of a collection: one at a time.

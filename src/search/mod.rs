@@ -46,7 +46,7 @@ pub use error::LibraryError;
 pub use files::{Files, Known};
 pub use library::{Collection, Library, LibraryConfig};
 pub use types::{
-    Answer, CollectionStatus, Contribution, Document, DocumentInfo, Explanation, Failure, FileRecord, Folder, Hit,
-    Indexing, Listing, ReadRequest, Reading, SearchRequest, SortKey,
+    Answer, CollectionStatus, Contribution, Difference, Document, DocumentInfo, Documents, Explanation, Failure,
+    FileRecord, Folder, Hit, Indexing, Listing, ReadRequest, Reading, SearchRequest, SortKey,
 };
 pub use writer::Writer;

@@ -305,6 +305,24 @@ pub struct Failure {
     pub truncated: bool,
 }
 
+/// Documents, counted, and the first of them by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Documents {
+    /// How many.
+    pub documents: u64,
+    /// The first of them, as `collection/path`, in this order.
+    pub paths: Vec<String>,
+}
+
+/// What one scope sees and another does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What only the later one sees.
+    pub gained: Documents,
+    /// What only the earlier one saw.
+    pub lost: Documents,
+}
+
 /// What the index knows of one file, for whoever looks after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileRecord {

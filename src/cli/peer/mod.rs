@@ -15,6 +15,7 @@ use crate::key::PublicKey;
 use crate::name::PeerName;
 
 mod made;
+mod rehearsed;
 mod shown;
 
 pub use made::check_room;
@@ -46,6 +47,12 @@ pub enum Command {
         name: PeerName,
         #[command(flatten)]
         grant: GrantArguments,
+        /// Change nothing: say which documents the device would gain and lose
+        #[arg(long)]
+        dry_run: bool,
+        /// Print that as JSON
+        #[arg(long, requires = "dry_run")]
+        json: bool,
     },
     /// Give a device another name; everything else stays
     Rename {
@@ -179,11 +186,14 @@ pub fn run(places: &Places, command: Command) -> Outcome {
         Command::List { json } => shown::list(&peers(places)?, json)?,
         Command::Show { name, json } => shown::show(&peer(places, &Request::PeerShow { name })?, json)?,
         Command::Explain { name, path, json } => return shown::explain(places, name, &path, json),
-        Command::Set { name, grant } => {
+        Command::Set { name, grant, dry_run, json } => {
             let change = Terms::from(grant);
             if change == Terms::default() {
                 let said = "nothing to change: say --collections, --scopes, --expires, --not-before or --from";
                 return Err(Error::usage(said));
+            }
+            if dry_run {
+                return rehearsed::show(places, name, change, json);
             }
             let changed = peer(places, &Request::PeerSet { name, change })?;
             say(granted(&changed));

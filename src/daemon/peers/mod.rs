@@ -316,11 +316,17 @@ impl Peers {
         }
     }
 
+    /// A device as it would be with these terms.
+    pub fn with_terms(&self, name: &PeerName, change: &Terms) -> Result<Peer, PeersError> {
+        let mut peer = self.find(name)?.clone();
+        apply(&mut peer, change)?;
+        Ok(peer)
+    }
+
     /// Changes a device's grant.
     pub fn set(&mut self, name: &PeerName, change: &Terms) -> Result<&Peer, PeersError> {
         let at = self.position(name)?;
-        let mut peer = self.peers[at].clone();
-        apply(&mut peer, change)?;
+        let mut peer = self.with_terms(name, change)?;
         if peer.from != self.peers[at].from {
             // To the node it is another device from now on: its old session may have come from anywhere.
             peer.id = self.take_id();
