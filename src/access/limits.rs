@@ -94,6 +94,20 @@ impl Limiter {
         usage.take(now, allowance, requests)
     }
 
+    /// The bytes that peers have had on this day.
+    pub fn used(&self, now: Timestamp) -> Vec<(PeerId, u64)> {
+        let peers = self.peers.lock();
+        let of_today = peers.iter().filter(|(_, usage)| usage.day == day(now) && usage.bytes > 0);
+        of_today.map(|(peer, usage)| (*peer, usage.bytes)).collect()
+    }
+
+    /// Goes on counting where it was left at a time before: of another day it will count nothing.
+    pub fn restore(&self, at: Timestamp, peer: PeerId, bytes: u64) {
+        // Its bucket is full, however large it is.
+        let usage = Usage { tokens: f64::MAX, filled: at, at_once: 0, day: day(at), bytes };
+        self.peers.lock().insert(peer, usage);
+    }
+
     /// Counts answer bytes towards the peer's day.
     pub fn charge(&self, now: Timestamp, peer: PeerId, bytes: u64) {
         if let Some(usage) = self.peers.lock().get_mut(&peer) {
@@ -246,6 +260,25 @@ mod tests {
         limiter.charge(at(0), phone(), 1000);
         let Err(Exceeded::Bytes(wait)) = limiter.admit(at(0), phone(), allowance, 1) else { panic!("admitted") };
         assert!(limiter.admit(at(wait.as_millis() as i64), phone(), allowance, 1).is_ok());
+    }
+
+    #[test]
+    fn counting_goes_on_where_it_was_left() {
+        let allowance = Allowance { bytes_per_day: 1000, ..ALLOWANCE };
+        let before = Arc::new(Limiter::default());
+        drop(before.admit(at(0), phone(), allowance, 1).unwrap());
+        before.charge(at(0), phone(), 999);
+        assert_eq!(before.used(at(0)), [(phone(), 999)]);
+        let after = Arc::new(Limiter::default());
+        for (peer, bytes) in before.used(at(0)) {
+            after.restore(at(0), peer, bytes);
+        }
+        drop(after.admit(at(0), phone(), allowance, allowance.burst).unwrap());
+        assert!(after.admit(at(0), phone(), allowance, 1).is_err(), "its bucket is as large as any");
+        after.charge(at(1000), phone(), 1);
+        assert!(matches!(after.admit(at(1000), phone(), allowance, 1), Err(Exceeded::Bytes(_))));
+        let tomorrow = at(DAY_SECS * 1000);
+        assert!(after.used(tomorrow).is_empty() && after.admit(tomorrow, phone(), allowance, 1).is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use blake2::{Blake2s256, Digest};
+use nix::sys::prctl::set_dumpable;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chown, geteuid};
 use parking_lot::Mutex;
@@ -33,6 +34,7 @@ use super::sandbox::{self, Enforced, Reach};
 use super::shell::DaemonShell;
 use super::socket::{self, SocketError};
 use super::state::{StateDir, StateError};
+use super::usage::Usage;
 use super::{logging, notify_manager, reload};
 use crate::access::Policy;
 use crate::config::{Config, ConfigErrors, KeyFileError, Places, read_server_key};
@@ -211,6 +213,8 @@ impl Prepared {
         }
         audit::make_folder(&config.audit, &identity).map_err(io_error("audit log's folder"))?;
         identity.assume()?;
+        // No memory of ours in a core file, and none to be read by the user's other programs: the server's key is in it.
+        set_dumpable(false).map_err(|errno| io_error("own memory")(errno.into()))?;
         let mut warnings = Vec::new();
         if identity == Identity::BareRoot {
             warnings.push(
@@ -262,15 +266,18 @@ impl Prepared {
             let running = running.clone();
             std::thread::spawn(move || on_ready(running));
         }
+        let usage = tokio::spawn(Usage::keep(running.clone()));
         let watchdog = tokio::spawn(notify_manager::watchdog());
         accept(&running).await;
         notify_manager::stopping();
         watchdog.abort();
         signals.abort();
         calendar.abort();
+        usage.abort();
         let _ = control.await;
         running.indexer.stop().await;
         running.link.stop().await;
+        running.usage.save(&running);
         running.audit.change(&Change::Stopped);
         running.audit.stop();
         tracing::info!("stopped");
@@ -283,7 +290,7 @@ impl Prepared {
         let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
         let calendar = Calendar::new(&config);
         let audit = Arc::new(Audit::start(&config.audit, derived_key(&key, b"adit audit key")));
-        audit.know(peers.iter());
+        audit.know_all(peers.iter());
         let server = ServerReport {
             public_key: key.public().to_string(),
             endpoint: config.server.endpoint.clone(),
@@ -295,6 +302,7 @@ impl Prepared {
         let link = Arc::new(link);
         let control = Control::bind(&options.places.control_socket(state.path()))?;
         let indexer = Indexer::start(&config, library.clone());
+        let usage = Usage::new(state.path());
         let shell = Arc::new(DaemonShell::new(indexer.subscribe(), audit.clone()));
         let appliance = Arc::new(Appliance {
             library,
@@ -305,6 +313,7 @@ impl Prepared {
             config: ArcSwap::from_pointee(config),
             traffic: Traffic::default(),
         });
+        usage.restore(&peers, &appliance.traffic);
         if inherited {
             tracing::info!("the UDP socket was handed over by the service manager");
         }
@@ -322,6 +331,7 @@ impl Prepared {
             appliance,
             indexer,
             audit,
+            usage,
             inherited,
             pid_file: options.pid_file.clone(),
             sandbox,

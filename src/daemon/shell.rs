@@ -89,6 +89,9 @@ impl Shell for DaemonShell {
         if record.status == StatusCode::TOO_MANY_REQUESTS {
             *self.limited.lock().entry(record.peer).or_default() += 1;
         }
+        if let Some(running) = self.running.get().and_then(Weak::upgrade) {
+            running.usage.sent.notify_one();
+        }
         let Record { peer, request_id, route, status, bytes, milliseconds, verdict, note, .. } = record;
         let tool = note.tool.unwrap_or("-");
         let documents = note.documents.len();

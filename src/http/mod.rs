@@ -98,6 +98,18 @@ pub struct Traffic {
     dates: reply::Dates,
 }
 
+impl Traffic {
+    /// Bytes of answers that peers have had on the day of `now`.
+    pub fn used(&self, now: Timestamp) -> Vec<(PeerId, u64)> {
+        self.limiter.used(now)
+    }
+
+    /// Counts bytes that a peer had at a time before the start.
+    pub fn restore_used(&self, at: Timestamp, peer: PeerId, bytes: u64) {
+        self.limiter.restore(at, peer, bytes);
+    }
+}
+
 /// Serves one connection of one peer until either side ends it, or `stop` resolves (then: the answer under way is finished first).
 pub async fn serve<S, F>(stream: S, peer: PeerId, appliance: Arc<Appliance>, stop: F)
 where

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::json;
 
 use crate::appliance::{Appliance, wait_until};
+use crate::device::Device;
 
 #[test]
 fn a_device_finds_reads_and_browses_through_its_bridge() {
@@ -202,6 +203,84 @@ fn why_a_device_sees_a_document_is_explained() {
 }
 
 #[test]
+fn what_a_device_would_gain_and_lose_is_told_before_it_is_so() {
+    let mut appliance = Appliance::serving();
+    appliance.device("phone", &["--collections", "papers"]);
+    let tried = |appliance: &Appliance, change: &[&str]| {
+        appliance.json(&[&["peer", "set", "phone", "--dry-run"], change].concat())
+    };
+    let check = |appliance: &Appliance| {
+        let none = json!({"documents": 0, "paths": []});
+        let garden = json!({"documents": 1, "paths": ["papers/notes/garden.txt"]});
+        let diary = json!({"documents": 1, "paths": ["private/diary.md"]});
+        let papers = json!({"documents": 2, "paths": ["papers/kettle.md", "papers/notes/garden.txt"]});
+        for (change, gains, loses) in [
+            (&["--collections", "papers,private"][..], &diary, &none),
+            (&["--collections", "*,!papers/notes"], &diary, &garden),
+            (&["--collections", "papers,!papers/notes"], &none, &garden),
+            (&["--scopes", "health"], &none, &papers),
+            (&["--expires", "30d"], &none, &none),
+        ] {
+            let report = tried(appliance, change);
+            assert_eq!((&report["gains"], &report["loses"]), (gains, loses), "{change:?}: {report}");
+        }
+        let text = appliance.adit(&["peer", "set", "phone", "--dry-run", "--collections", "private"]);
+        for line in ["phone would gain 1 document and lose 2 documents", "+ private/diary.md", "- papers/kettle.md"] {
+            assert!(text.lines().any(|it| it == line), "{line}: {text}");
+        }
+        let report = appliance.json(&["peer", "show", "phone"]);
+        assert_eq!(report["collections"], json!(["papers"]), "nothing has changed");
+        for (arguments, code) in [
+            (&["peer", "set", "phone", "--dry-run"][..], 2),
+            (&["peer", "set", "phone", "--collections", "papers", "--json"], 2),
+            (&["peer", "set", "phone", "--dry-run", "--collections", "nowhere"], 6),
+            (&["peer", "set", "nobody", "--dry-run", "--collections", "papers"], 6),
+            (&["peer", "set", "phone", "--dry-run", "--scopes", "write"], 2),
+        ] {
+            appliance.refused(arguments, code);
+        }
+    };
+    check(&appliance);
+    // Documents that come and go, the trial knows at once.
+    appliance.write("private", "letters/aunt.md", "# Aunt\n\nDear aunt\n");
+    wait_until("the letter is there", || {
+        (tried(&appliance, &["--collections", "*"])["gains"]["documents"] == 2).then_some(())
+    });
+    fs::remove_file(appliance.path("private/letters/aunt.md")).unwrap();
+    wait_until("the letter is gone", || {
+        (tried(&appliance, &["--collections", "*"])["gains"]["documents"] == 1).then_some(())
+    });
+    appliance.stop();
+    check(&appliance);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_used_of_a_day_stays_used_over_a_restart() {
+    let mut appliance = Appliance::new();
+    let text = fs::read_to_string(appliance.config()).unwrap();
+    fs::write(appliance.config(), format!("{text}\n[limits]\nbytes_per_day = \"20 KiB\"\n")).unwrap();
+    appliance.serve();
+    let confs = ["phone", "laptop"].map(|name| appliance.device(name, &[]));
+    let phone = Device::new(&confs[0]);
+    let mut answer = String::new();
+    while !answer.starts_with("HTTP/1.1 429") {
+        answer = phone.get("/").await;
+        assert!(answer.starts_with("HTTP/1.1 200") || answer.contains("bytes of this day"), "{answer}");
+    }
+    appliance.stop();
+    assert_eq!(fs::metadata(appliance.path("state/usage.json")).unwrap().permissions().mode() & 0o777, 0o600);
+    appliance.serve();
+    let [phone, laptop] = confs.each_ref().map(|conf| Device::new(conf));
+    let answer = phone.get("/").await;
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("retry-after: "), "{answer}");
+    assert!(laptop.get("/").await.starts_with("HTTP/1.1 200"), "another notices nothing");
+    appliance.stop();
+    let told = appliance.adit(&["audit", "--peer", "phone"]);
+    assert!(told.contains("the bytes of the day are used up"), "{told}");
+    assert!(!appliance.adit(&["audit", "--peer", "laptop"]).contains("used up"));
+}
+
+#[test]
 fn without_a_daemon_the_same_commands_change_the_same_files() {
     let mut appliance = Appliance::new();
     let conf = appliance.device("phone", &["--collections", "papers"]);
@@ -237,7 +316,7 @@ fn what_is_wrong_with_a_device_is_said() {
     for (arguments, code, word) in [
         (&["peer", "add", "phone"][..], 7, "exists"),
         (&["peer", "add", "tab let"], 2, "name"),
-        (&["peer", "add", "owner"], 2, "another name"),
+        (&["peer", "add", "owner"], 2, "choose another"),
         (&["peer", "add", "tablet", "--collections", "nowhere"], 6, "nowhere"),
         (&["peer", "add", "tablet", "--public-key", "short"], 2, "key"),
         (&["peer", "show", "nobody"], 6, "nobody"),
