@@ -193,7 +193,7 @@ fn call(record: &Value) -> String {
     line
 }
 
-/// What was refused at the tunnel, over a minute.
+/// What was refused, over a minute: at the tunnel, or because a limit was hit.
 fn refused(record: &Value) -> String {
     let text = |field: &str| record[field].as_str().unwrap_or("-");
     let times = match record["count"].as_u64() {
@@ -201,7 +201,14 @@ fn refused(record: &Value) -> String {
         Some(count) => format!(" {} times", grouped(count)),
     };
     let key = record["key"].as_str().map(|key| format!(" (key {key})")).unwrap_or_default();
-    format!("refused{times}: {}{key}, from {}", text("reason").replace('_', " "), text("from"))
+    let reason = match text("reason") {
+        "rate" => "too many requests per second".to_owned(),
+        "at_once" => "too many requests at once".to_owned(),
+        "bytes_per_day" => "the bytes of the day are used up".to_owned(),
+        reason => reason.replace('_', " "),
+    };
+    let from = record["from"].as_str().map(|from| format!(", from {from}")).unwrap_or_default();
+    format!("refused{times}: {reason}{key}{from}")
 }
 
 /// A change: its name and every field that it has.
@@ -235,8 +242,9 @@ mod tests {
         let text = line(&record());
         assert!(text.ends_with("papers/a.md, papers/b/c.md, papers/d.md and 3 more\n"), "{text}");
         assert!(!text.contains('\u{1b}') && text.matches('\n').count() == 1, "{text:?}");
-        let refused = json!({"kind": "call", "peer": "phone", "route": "/mcp", "verdict": "refused", "reason": "rate"});
-        assert!(line(&refused).ends_with("/mcp [refused: rate]\n"));
+        let refused =
+            json!({"kind": "call", "peer": "phone", "route": "/mcp", "verdict": "refused", "reason": "range"});
+        assert!(line(&refused).ends_with("/mcp [refused: range]\n"));
         let changed =
             json!({"kind": "change", "by": "owner", "change": "peer_set", "peer": "phone", "collections": ["a", "b"]});
         assert!(line(&changed).ends_with("peer set; peer: phone; collections: a, b\n"));
@@ -244,6 +252,8 @@ mod tests {
         assert!(
             line(&knock).ends_with("old           refused 1,200 times: revoked key (key 0011), from 192.0.2.1:9\n")
         );
+        let limit = json!({"kind": "refused", "peer": "phone", "key": "0011", "reason": "rate", "count": 1});
+        assert!(line(&limit).ends_with("phone         refused: too many requests per second (key 0011)\n"));
         assert!(line(&json!({"kind": "gap", "lost": 1})).ends_with("1 record missing here\n"));
     }
 

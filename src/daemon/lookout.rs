@@ -3,23 +3,20 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::audit::{Notice, Whom};
 use super::running::Running;
 use crate::control::Standing;
+use crate::limits::AUDIT_SUM;
 use crate::node::{RefusalSum, Refused};
 use crate::peer::PeerId;
-
-/// How long refusals are summed.
-const SUM_OVER: Duration = Duration::from_secs(60);
 
 /// Who keeps the records of the tunnel.
 #[derive(Debug, Default)]
 pub(super) struct Lookout {
-    /// Where each device was last recorded. As many as there are devices.
+    /// Where each device was last recorded: those that are admitted, and a few that were.
     seen: HashMap<PeerId, IpAddr>,
     /// When the refusals are to be written.
     due: Option<Instant>,
@@ -29,6 +26,11 @@ impl Lookout {
     /// A device has a session, or moved. Its port means nothing: routers change it.
     pub(super) fn appeared(&mut self, running: &Running, peer: PeerId, endpoint: Option<SocketAddr>) {
         let Some(endpoint) = endpoint else { return };
+        let admitted = running.admitted.lock();
+        if self.seen.len() > 2 * admitted.len() {
+            self.seen.retain(|peer, _| admitted.contains(peer));
+        }
+        drop(admitted);
         if self.seen.insert(peer, endpoint.ip()) != Some(endpoint.ip()) {
             running.audit.endpoint(peer, endpoint);
         }
@@ -36,7 +38,7 @@ impl Lookout {
 
     /// Somebody was refused.
     pub(super) fn refused(&mut self) {
-        self.due.get_or_insert(Instant::now() + SUM_OVER);
+        self.due.get_or_insert(Instant::now() + AUDIT_SUM);
     }
 
     /// Waits until refusals are to be written; without any, for ever.
@@ -50,16 +52,43 @@ impl Lookout {
     /// Writes what was refused meanwhile.
     pub(super) fn write(&mut self, running: &Running) {
         self.due = None;
-        for sum in running.link.node().take_refusals() {
-            let (reason, whom) = reason(running, &sum);
-            running.refusals.lock().add(reason, sum.count);
-            running.audit.notice(&Notice { reason: reason.to_owned(), whom, count: sum.count, from: sum.from });
+        let notices = running.link.node().take_refusals().into_iter().map(|sum| notice(running, &sum));
+        for (reason, notice) in summed(notices) {
+            running.refusals.lock().add(reason, notice.count);
+            running.audit.notice(&notice);
         }
     }
 }
 
+/// One notice of each reason for each device; whoever is none shares one, however many keys a flood makes up.
+fn summed(notices: impl Iterator<Item = (&'static str, Notice)>) -> Vec<(&'static str, Notice)> {
+    let mut summed: Vec<(&'static str, Notice)> = Vec::new();
+    for (reason, notice) in notices {
+        let is_same = |known: &&mut (&'static str, Notice)| {
+            let (known, whom) = (&known.1, &notice.whom);
+            known.reason == notice.reason
+                && known.whom.peer == whom.peer
+                && (whom.peer.is_none() || known.whom.key == whom.key)
+        };
+        match summed.iter_mut().find(is_same) {
+            Some((_, known)) => {
+                known.count = known.count.saturating_add(notice.count);
+                known.whom.key.take_if(|key| Some(&*key) != notice.whom.key.as_ref());
+            }
+            None => summed.push((reason, notice)),
+        }
+    }
+    summed
+}
+
 /// The reason that is written where a revoked key was used.
 pub(super) const REVOKED: &str = "revoked_key";
+
+/// A sum as the log has it, with its reason.
+fn notice(running: &Running, sum: &RefusalSum) -> (&'static str, Notice) {
+    let (reason, whom) = reason(running, sum);
+    (reason, Notice { reason: reason.to_owned(), whom, count: sum.count, from: Some(sum.from) })
+}
 
 /// A sum in the words of the log: by the names of devices, those that are not served among them.
 fn reason(running: &Running, sum: &RefusalSum) -> (&'static str, Whom) {
@@ -89,5 +118,31 @@ fn reason(running: &Running, sum: &RefusalSum) -> (&'static str, Whom) {
                 None => (reason, Whom { peer: None, key: Some(key.fingerprint()) }),
             },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_keys_is_one_line() {
+        let from = Some(SocketAddr::from(([192, 0, 2, 1], 9)));
+        let notice = |reason: &'static str, peer: Option<&str>, key: &str, count| {
+            let whom = Whom { peer: peer.map(str::to_owned), key: Some(key.to_owned()) };
+            (reason, Notice { reason: reason.to_owned(), whom, count, from })
+        };
+        let flood = (0..500).map(|n| notice("unknown_key", None, &format!("{n:04x}"), 2));
+        let others = [
+            notice("revoked_key", Some("old"), "aaaa", 3),
+            notice("revoked_key", Some("older"), "bbbb", 4),
+            notice("foreign_network", Some("old"), "aaaa", 5),
+            notice("cookie", None, "cccc", 6),
+        ];
+        let summed = summed(flood.chain(others.clone()));
+        let mut expected = vec![notice("unknown_key", None, "", 1000)];
+        expected[0].1.whom.key = None;
+        expected.extend(others);
+        assert_eq!(summed, expected);
     }
 }

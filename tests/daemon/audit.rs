@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use adit::key::PrivateKey;
 use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, wait_until};
+use crate::device::Device;
 
 /// The lines of a kind, once there are this many.
 fn lines(appliance: &Appliance, kind: &str, number: usize) -> Vec<Value> {
@@ -128,6 +130,106 @@ fn who_knocks_with_a_dead_key_is_recorded_by_name() {
     }
     let told = appliance.adit(&["audit", "--peer", "thief"]);
     assert!(told.contains("appeared from 127.0.0.1:") && told.contains("revoked key"), "{told}");
+}
+
+/// Requests of a mixed run, and how many calls each of them is.
+fn mixed(device: &Device) -> Vec<(String, u64)> {
+    let get = |path: &str| format!("{}connection: close\r\n\r\n", device.request(path));
+    let host = device.request("/").lines().nth(1).unwrap().to_owned();
+    let post = |body: &str| {
+        format!(
+            "POST /mcp HTTP/1.1\r\n{host}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let call = |id: u64, tool: &str| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool, "arguments": {"query": "kettle"}}});
+    let batch = json!([call(1, "search"), call(2, "find_document"), call(3, "fetch")]);
+    vec![
+        (get("/api/search?q=kettle"), 1),
+        (get("/?q=kettle"), 1),
+        (get("/api/recent"), 1),
+        (get("/_health"), 1),
+        (get("/metrics"), 1),
+        (get("/nowhere"), 1),
+        (get("/api/documents/AAAAAAAAAAAAAAAA"), 1),
+        (get("/api/documents/AAAAAAAAAAAAAAAA/original"), 1),
+        (get("/api/search?limit=1000&q=a"), 1),
+        (get("/").replace(host.as_str(), "host: evil.example"), 1),
+        (get("/").replace("GET", "DELETE"), 1),
+        (post("not JSON"), 1),
+        (post(&call(1, "search").to_string()), 1),
+        (post(&call(1, "write").to_string()), 1),
+        (post(&batch.to_string()), 3),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn there_are_as_many_lines_as_calls() {
+    let mut appliance = Appliance::new();
+    configure(&appliance, "[limits]\nrequests_burst = 30\nrequests_per_second = 1\n");
+    appliance.serve();
+    let devices = ["phone", "tablet"].map(|name| (name, Device::new(&appliance.device(name, &[]))));
+    let mut made = 0;
+    for (name, device) in &devices {
+        for (request, calls) in mixed(device) {
+            let answer = device.send(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 ") && !answer.starts_with("HTTP/1.1 429"), "{request}\n{answer}");
+            made += calls;
+        }
+        // Beyond what it may: until it has been refused as often.
+        let mut refused = 0;
+        while *name == "tablet" && refused < 40 {
+            made += 1;
+            refused += u32::from(device.get("/api/search?q=kettle").await.starts_with("HTTP/1.1 429"));
+        }
+    }
+    appliance.stop();
+    let calls: Vec<Value> = lines(&appliance, "call", 1).into_iter().filter(|line| line["peer"] != "owner").collect();
+    let sums: Vec<Value> = lines(&appliance, "refused", 1);
+    let summed: u64 = sums.iter().map(|line| line["count"].as_u64().unwrap()).sum();
+    assert_eq!(calls.len() as u64 + summed, made, "{calls:#?}\n{sums:#?}");
+    assert!((1..=2).contains(&sums.len()), "a line for each minute: {sums:#?}");
+    assert!(sums.iter().all(|line| line["peer"] == "tablet" && line["reason"] == "rate"), "{sums:#?}");
+    let told = appliance.adit(&["audit", "--peer", "tablet", "-n", "0"]);
+    assert!(told.contains("too many requests per second"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_refused_handshakes_is_a_line() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("thief", &[]);
+    appliance.adit(&["peer", "revoke", "thief"]);
+    // Keys that nobody knows, and one that was revoked.
+    let text = fs::read_to_string(&conf).unwrap();
+    let mut flood = Vec::new();
+    for number in 0..60u8 {
+        let stranger = appliance.path(&format!("{number}.conf"));
+        let key = PrivateKey::from_entropy([number + 1; 32]).to_base64();
+        let own = if number % 2 == 0 {
+            text.lines().nth(1).unwrap().to_owned()
+        } else {
+            format!("PrivateKey = {}", key.as_str())
+        };
+        let lines: Vec<&str> =
+            text.lines().map(|line| if line.starts_with("PrivateKey") { own.as_str() } else { line }).collect();
+        fs::write(&stranger, lines.join("\n")).unwrap();
+        let device = Device::new(&stranger);
+        assert!(device.connect_within(std::time::Duration::from_millis(5)).await.is_none());
+        flood.push(device);
+    }
+    wait_until("all have knocked", || {
+        (appliance.json(&["status"])["counters"]["dropped_unknown_key"].as_u64() >= Some(60)).then_some(())
+    });
+    drop(flood);
+    appliance.stop();
+    let refused = lines(&appliance, "refused", 2);
+    let said = |line: &Value| [line["reason"].clone(), line["peer"].clone()];
+    assert_eq!(
+        refused.iter().map(said).collect::<Vec<_>>(),
+        [[json!("revoked_key"), json!("thief")], [json!("unknown_key"), Value::Null],]
+    );
+    let counts: u64 = refused.iter().map(|line| line["count"].as_u64().unwrap()).sum();
+    assert!(counts >= 60, "{refused:?}");
 }
 
 #[test]

@@ -102,18 +102,19 @@ enum Line<'a> {
     },
 }
 
-/// What was refused at the tunnel within a minute, before there was a call.
+/// What was refused within a minute: at the tunnel, before there was a call, or because a limit was hit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
-    /// Why: a counter's name, or why a known device is not served.
+    /// Why: a counter's name, why a known device is not served, or a limit's code.
     pub reason: String,
     /// Whom.
     #[serde(flatten)]
     pub whom: Whom,
     /// How often.
     pub count: u64,
-    /// Where the last came from.
-    pub from: SocketAddr,
+    /// Where the last came from, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<SocketAddr>,
 }
 
 /// A device that is not let in, as far as it is known.

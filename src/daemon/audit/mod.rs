@@ -4,7 +4,7 @@
 //! While the log cannot be written, lines wait, up to a limit, and the thread tries again every second. Beyond the limit they are lost, counted,
 //! and the log says how many are missing where. If the owner wants it so, nothing is answered meanwhile.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::mem;
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use nix::unistd::{Gid, Uid, chown, geteuid};
@@ -22,10 +22,10 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::peers::{Peer, words};
 use super::privileges::Identity;
-use crate::access::audit::Record;
+use crate::access::audit::{Record, Verdict};
 use crate::config::{AuditConfig, AuditFailure};
 use crate::control::{Failed, OwnerSearch, Response};
-use crate::limits::{AUDIT_GATHER, AUDIT_RETRY, AUDIT_TIDY, AUDIT_WAITING_BYTES};
+use crate::limits::{AUDIT_GATHER, AUDIT_GONE, AUDIT_RETRY, AUDIT_SUM, AUDIT_TIDY, AUDIT_WAITING_BYTES};
 use crate::peer::PeerId;
 
 mod file;
@@ -67,7 +67,7 @@ struct Shared {
     queries: Queries,
     /// Whether nothing may go unrecorded.
     strict: bool,
-    /// Every device since the start: a revoked one's last calls end after it, and no handle is used twice.
+    /// Every device, and the last that were: a revoked one's last calls end after it.
     callers: RwLock<HashMap<PeerId, Caller>>,
     waiting: Mutex<Waiting>,
     /// There is something to write, or it is time to stop.
@@ -84,6 +84,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
+    /// Calls that were one too many, by whose they were and which limit they hit: a line each, when it is time.
+    sums: HashMap<(PeerId, &'static str), u64>,
+    sums_due: Option<Instant>,
     stopping: bool,
 }
 
@@ -108,19 +111,29 @@ impl Audit {
         Audit { shared, thread: Mutex::new(thread) }
     }
 
-    /// Makes devices known by name; before their first call.
-    pub fn know<'a>(&self, peers: impl IntoIterator<Item = &'a Peer>) {
-        let caller = |peer: &Peer| Caller { name: peer.name.to_string(), key: peer.public_key.fingerprint() };
-        self.shared.callers.write().extend(peers.into_iter().map(|peer| (peer.id, caller(peer))));
+    /// Makes a device known by name; before its first call.
+    pub fn know(&self, peer: &Peer) {
+        let caller = Caller { name: peer.name.to_string(), key: peer.public_key.fingerprint() };
+        self.shared.callers.write().insert(peer.id, caller);
     }
 
-    /// Records a device's call.
+    /// Makes all devices known, and forgets those that have been gone for longest.
+    pub fn know_all<'a>(&self, peers: impl IntoIterator<Item = &'a Peer>) {
+        let known: HashSet<PeerId> = peers.into_iter().inspect(|peer| self.know(peer)).map(|peer| peer.id).collect();
+        let mut callers = self.shared.callers.write();
+        while callers.len() > known.len() + AUDIT_GONE {
+            // No handle is used twice, and they rise.
+            let Some(oldest) = callers.keys().copied().filter(|id| !known.contains(id)).min() else { break };
+            callers.remove(&oldest);
+        }
+    }
+
+    /// Records a device's call. Those that were one too many are summed.
     pub fn call(&self, record: &Record) {
-        let unknown = || Caller { name: record.peer.to_string(), key: String::new() };
-        let line = match self.shared.callers.read().get(&record.peer) {
-            Some(caller) => line::call(caller, &self.shared.queries, record),
-            None => line::call(&unknown(), &self.shared.queries, record),
-        };
+        if let Verdict::Refused(limit @ ("rate" | "at_once" | "bytes_per_day")) = record.verdict {
+            return self.shared.sum(record.peer, limit);
+        }
+        let line = line::call(&self.shared.caller(record.peer), &self.shared.queries, record);
         self.shared.push(&line);
     }
 
@@ -185,6 +198,38 @@ impl Audit {
 }
 
 impl Shared {
+    fn caller(&self, peer: PeerId) -> Caller {
+        let unknown = || Caller { name: peer.to_string(), key: String::new() };
+        self.callers.read().get(&peer).cloned().unwrap_or_else(unknown)
+    }
+
+    fn sum(&self, peer: PeerId, limit: &'static str) {
+        let mut waiting = self.waiting.lock();
+        *waiting.sums.entry((peer, limit)).or_default() += 1;
+        if waiting.sums_due.is_none() {
+            waiting.sums_due = Some(Instant::now() + AUDIT_SUM);
+            drop(waiting);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Makes lines of the sums, if it is time.
+    fn write_sums(&self, now: Timestamp) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.stopping && waiting.sums_due.is_none_or(|due| Instant::now() < due) {
+            return;
+        }
+        waiting.sums_due = None;
+        let mut sums: Vec<_> = mem::take(&mut waiting.sums).into_iter().collect();
+        drop(waiting);
+        sums.sort_unstable();
+        for ((peer, limit), count) in sums {
+            let Caller { name, key } = self.caller(peer);
+            let whom = Whom { peer: Some(name), key: Some(key) };
+            self.push(&line::refused(now, &Notice { reason: limit.to_owned(), whom, count, from: None }));
+        }
+    }
+
     fn push(&self, line: &[u8]) {
         let mut waiting = self.waiting.lock();
         if waiting.lines.len() + line.len() > AUDIT_WAITING_BYTES {
@@ -233,8 +278,12 @@ impl Writer {
     fn wait(&self) -> bool {
         let failing = self.shared.failing.load(Ordering::Relaxed);
         let patience = if failing { AUDIT_RETRY } else { AUDIT_TIDY.min(self.files.span()) };
-        let idle = |waiting: &mut Waiting| !waiting.stopping && (failing || waiting.lines.is_empty());
         let mut waiting = self.shared.waiting.lock();
+        let due = waiting.sums_due;
+        let patience = due.map_or(patience, |due| patience.min(due.saturating_duration_since(Instant::now())));
+        let idle = |waiting: &mut Waiting| {
+            !waiting.stopping && (failing || waiting.lines.is_empty()) && waiting.sums_due == due
+        };
         self.shared.wake.wait_while_for(&mut waiting, idle, patience);
         if !waiting.stopping && !waiting.lines.is_empty() {
             self.shared.wake.wait_while_for(&mut waiting, |waiting| !waiting.stopping, AUDIT_GATHER);
@@ -244,8 +293,10 @@ impl Writer {
 
     /// Writes what waits. What could not be written waits again, before what has come since.
     fn write(&mut self) {
+        let now = Timestamp::now();
+        self.shared.write_sums(now);
         let mut lines = mem::take(&mut self.shared.waiting.lock().lines);
-        let (now, lost) = (Timestamp::now(), self.shared.lost.load(Ordering::Relaxed));
+        let lost = self.shared.lost.load(Ordering::Relaxed);
         if lost > self.told {
             lines.extend(line::gap(now, lost - self.told));
             self.told = lost;

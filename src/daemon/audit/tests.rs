@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 
 use super::file::LogFiles;
@@ -199,6 +199,26 @@ fn while_it_cannot_be_written_nothing_is_admitted_and_afterwards_everything_is_t
     audit.stop();
     let kinds: Vec<Value> = lines(&path).iter().map(|line| line["kind"].clone()).collect();
     assert_eq!(kinds, ["change", "call"]);
+}
+
+#[test]
+fn calls_that_were_one_too_many_are_summed() {
+    let dir = tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let audit = Audit::start(&config(dir.path()), [0; 32]);
+    for (peer, limit, times) in [(3, "rate", 1000), (3, "bytes_per_day", 1), (4, "rate", 2)] {
+        let refused = Record { peer: PeerId::new(peer), verdict: Verdict::Refused(limit), ..record("kettle") };
+        (0..times).for_each(|_| audit.call(&refused));
+    }
+    audit.call(&Record { verdict: Verdict::Refused("range"), ..record("kettle") });
+    audit.stop();
+    let lines = lines(&path);
+    let said = |line: &Value| [&line["kind"], &line["peer"], &line["reason"], &line["count"]].map(Value::clone);
+    let refused: Vec<_> = lines.iter().filter(|line| line["kind"] == "refused").map(said).collect();
+    let expected = [("#3", "bytes_per_day", 1), ("#3", "rate", 1000), ("#4", "rate", 2)];
+    let expected = expected.map(|(peer, reason, count)| [json!("refused"), json!(peer), json!(reason), json!(count)]);
+    assert_eq!(refused, expected);
+    assert_eq!(lines.len(), 4, "{lines:?}");
 }
 
 #[test]
