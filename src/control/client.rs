@@ -49,8 +49,10 @@ impl Client {
     pub fn ask(&mut self, request: &Request) -> Result<Response, ClientError> {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line)?;
-        self.receive()?.ok_or_else(|| ClientError::Io(io::ErrorKind::UnexpectedEof.into()))
+        // Whom the daemon does not admit it tells so unasked, and hangs up: that is still there to be read.
+        let sent = self.stream.get_mut().write_all(&line);
+        let answer = self.receive()?;
+        answer.ok_or_else(|| sent.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()).into())
     }
 
     /// The next answer of a [`Request::Watch`]; `None` when the daemon has closed.

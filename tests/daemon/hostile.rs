@@ -20,13 +20,13 @@ const LONGEST: std::time::Duration = std::time::Duration::from_secs(1200);
 const DAEMON_KIB: u64 = 400 << 10;
 
 /// A line of `/proc/PID/status`.
-fn line_of(pid: u32, name: &str) -> Option<String> {
+pub fn line_of(pid: u32, name: &str) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
 }
 
 /// Processes whose parent is this one.
-fn children_of(pid: u32) -> Vec<u32> {
+pub fn children_of(pid: u32) -> Vec<u32> {
     let numbers = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     numbers.filter(|child| line_of(*child, "PPid") == Some(pid.to_string())).collect()
 }
