@@ -14,5 +14,6 @@ mod lifecycle;
 mod nobody;
 mod peers;
 mod revocation;
+mod production;
 mod silence;
 mod why;
