@@ -13,7 +13,7 @@ mod kills;
 mod lifecycle;
 mod nobody;
 mod peers;
-mod revocation;
 mod production;
+mod revocation;
 mod silence;
 mod why;
