@@ -19,10 +19,10 @@ use questions::{Asked, Kind};
 use world::{Size, World};
 
 /// Operations without `ADIT_ORACLE`.
-const OPERATIONS: u64 = 500;
+const OPERATIONS: u64 = 300;
 
 /// Operations in one world; then another begins, with other documents and grants.
-const OF_ONE_WORLD: u64 = 125;
+const OF_ONE_WORLD: u64 = 75;
 
 /// One operation in so many changes documents, and one in so many a grant.
 const EDIT_IN: u64 = 8;
@@ -88,6 +88,7 @@ async fn operate(world: &mut World, chance: &mut Chance, told: &str, tally: &mut
         return tally.count("regrant", true);
     }
     let device = chance.below(world.devices.len() as u64) as usize;
+    world.asking = device;
     if chance.below(12) == 0 {
         let worth_something = world.try_what_is_anothers(chance, device, told).await;
         return tally.count("what is another's", worth_something);

@@ -222,7 +222,9 @@ fn word(chance: &mut Chance) -> String {
 }
 
 fn search(world: &World, chance: &mut Chance) -> Value {
-    let mut arguments = json!({"query": query(chance), "limit": 1 + chance.below(12)});
+    // Long pages lead beyond the documents that are ranked at once.
+    let limit = if chance.below(5) == 0 { 50 } else { 1 + chance.below(12) };
+    let mut arguments = json!({"query": query(chance), "limit": limit});
     places(&mut arguments, world, chance);
     for (name, value) in [
         ("type", json!(TYPES[chance.below(TYPES.len() as u64) as usize])),

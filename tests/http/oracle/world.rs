@@ -21,6 +21,9 @@ use crate::serving::{Answer, HOST, Server, post};
 /// Devices that ask one library.
 const DEVICES: u32 = 3;
 
+/// Pages of an answer that are read at once.
+const PAGES: usize = 6;
+
 /// How many documents a world begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
@@ -54,6 +57,8 @@ pub struct World {
     pub devices: Vec<Device>,
     held: Held,
     generation: u64,
+    /// Whose turn it is to ask.
+    pub asking: usize,
 }
 
 /// A change of one collection.
@@ -67,7 +72,7 @@ impl World {
     pub fn new(chance: &mut Chance, size: Size) -> World {
         let (documents, devices) = if size == Size::Large { (900, 2) } else { (60, DEVICES) };
         let devices = (1..=devices).map(|number| Device::new(number, chance)).collect();
-        let mut world = World { whole: Stock::new(), devices, held: Held::new(), generation: 0 };
+        let mut world = World { whole: Stock::new(), devices, held: Held::new(), generation: 0, asking: 0 };
         let mut places: BTreeMap<usize, Vec<Change>> = BTreeMap::new();
         for number in 0..documents {
             let (collection, mut path) = documents::place(chance);
@@ -162,7 +167,7 @@ impl World {
         let device = &mut self.devices[device];
         let mut asked = call;
         let mut fruitful = false;
-        for page in 0..3 {
+        for page in 0..PAGES {
             let whole = self.whole.ask(device.number, &asked[0]).await;
             let part = device.part.ask(device.number, &asked[1]).await;
             let (seen, expected) = (Seen::of(&whole), Seen::of(&part));
@@ -205,14 +210,15 @@ impl World {
         true
     }
 
-    /// A document's path, as `collection/path`: of one that there is, or not.
+    /// A document's path, as `collection/path`: of one that the asking device sees, of any, or of none.
     pub fn path(&self, chance: &mut Chance) -> String {
+        let rules = &self.devices[self.asking].rules;
+        let sees = chance.below(2) == 0;
+        let known = self.held.keys().filter(|(number, path)| !sees || seen(rules, COLLECTIONS[*number], path));
+        let known: Vec<&(usize, String)> = known.collect();
         let (collection, path) = match chance.below(6) {
-            0 => documents::place(chance),
-            _ => match self.held.keys().nth(chance.below(self.held.len().max(1) as u64) as usize) {
-                Some((collection, path)) => (*collection, path.clone()),
-                None => documents::place(chance),
-            },
+            1.. if !known.is_empty() => known[chance.below(known.len() as u64) as usize].clone(),
+            _ => documents::place(chance),
         };
         format!("{}/{path}", COLLECTIONS[collection])
     }
@@ -240,7 +246,7 @@ impl Device {
 
     /// Of these changes what they are to a library of nothing but what this device may see.
     fn seen(&self, collection: usize, changes: Vec<Change>, held: &Held) -> Vec<Change> {
-        let sees = |path: &str| sees(&self.rules, COLLECTIONS[collection], path);
+        let sees = |path: &str| seen(&self.rules, COLLECTIONS[collection], path);
         let seen = changes.into_iter().filter_map(|change| match change {
             Change::Put(path, document) => sees(&path).then_some(Change::Put(path, document)),
             Change::Delete(path) => sees(&path).then_some(Change::Delete(path)),
@@ -257,8 +263,8 @@ impl Device {
     /// The collections that there are for it: those it was given whole, and those of which it sees something.
     fn visible(&self, held: &Held) -> Vec<String> {
         let is_there = |&(number, name): &(usize, &&str)| {
-            sees(&self.rules, name, "")
-                || held.keys().any(|(collection, path)| *collection == number && sees(&self.rules, name, path))
+            seen(&self.rules, name, "")
+                || held.keys().any(|(collection, path)| *collection == number && seen(&self.rules, name, path))
         };
         COLLECTIONS.iter().enumerate().filter(is_there).map(|(_, name)| (*name).to_owned()).collect()
     }
@@ -366,7 +372,7 @@ fn rules(chance: &mut Chance) -> Vec<String> {
 
 /// Whether a grant covers a document, or the whole of a collection (an empty path): said here once more, and more slowly, than
 /// `access` does.
-fn sees(rules: &[String], collection: &str, path: &str) -> bool {
+fn seen(rules: &[String], collection: &str, path: &str) -> bool {
     let place: Vec<&str> = [collection].into_iter().chain(path.split('/').filter(|part| !part.is_empty())).collect();
     let (mut deepest, mut admitted) = (0, false);
     for rule in rules {
