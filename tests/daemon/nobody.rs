@@ -267,7 +267,10 @@ fn the_private_key_is_in_its_file_alone() {
     let serve = appliance.command(&["serve"]);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]).arg(serve.get_program()).args(serve.get_args());
-    let daemon = command.current_dir(appliance.dir.path()).stdin(Stdio::null()).stderr(log).spawn().unwrap();
+    // Where it may write, a core file would fall.
+    let state = appliance.path("state");
+    fs::create_dir_all(&state).unwrap();
+    let daemon = command.current_dir(state).stdin(Stdio::null()).stderr(log).spawn().unwrap();
     let pid = daemon.id();
     appliance.daemon = Some(daemon);
     wait_until("the daemon answers", || appliance.try_adit(&["status"]).status.success().then_some(()));
