@@ -29,8 +29,9 @@ fn row(what: &str, figure: impl std::fmt::Display) {
     println!("| {what} | {figure} |");
 }
 
-/// Anonymous memory of this process in bytes.
+/// Anonymous memory of this process in bytes, without what was freed.
 fn anonymous_bytes() -> Result<u64> {
+    adit::daemon::memory::give_back();
     let text = std::fs::read_to_string("/proc/self/status")?;
     let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)

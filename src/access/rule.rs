@@ -23,8 +23,33 @@ pub struct RuleError {
 pub struct Rule {
     text: String,
     denies: bool,
-    name: GlobMatcher,
-    folder: Vec<GlobMatcher>,
+    name: Part,
+    folder: Vec<Part>,
+}
+
+/// What a collection's name, or one part of a path, is compared with.
+#[derive(Debug, Clone)]
+enum Part {
+    /// Itself: ten thousand devices with a collection each would otherwise keep ten thousand automata.
+    Literal(Box<str>),
+    Glob(GlobMatcher),
+}
+
+impl Part {
+    fn new(text: &str) -> Result<Part, globset::Error> {
+        if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            return Ok(Part::Literal(text.into()));
+        }
+        let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()?;
+        Ok(Part::Glob(glob.compile_matcher()))
+    }
+
+    fn is_match(&self, text: &str) -> bool {
+        match self {
+            Part::Literal(literal) => **literal == *text,
+            Part::Glob(glob) => glob.is_match(text),
+        }
+    }
 }
 
 impl Rule {
@@ -93,15 +118,12 @@ impl FromStr for Rule {
         if folder.iter().any(|part| matches!(*part, "" | "." | ".." | "**")) {
             return Err(error("a folder is written by its parts, without \"..\", \"**\" or doubled slashes"));
         }
-        let glob = |part: &str| {
-            let glob = GlobBuilder::new(part).literal_separator(true).backslash_escape(true).build();
-            glob.map(|glob| glob.compile_matcher()).map_err(|source| error(&source.to_string()))
-        };
+        let part = |part: &str| Part::new(part).map_err(|source| error(&source.to_string()));
         Ok(Rule {
             text: text.to_owned(),
             denies,
-            name: glob(name)?,
-            folder: folder.into_iter().map(glob).collect::<Result<_, _>>()?,
+            name: part(name)?,
+            folder: folder.into_iter().map(part).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -118,6 +140,25 @@ mod tests {
         for bad in ["", "!", "/etc", "work//x", "work/../x", "work/**", "a[", "!/x", &"x".repeat(RULE_BYTES + 1)] {
             assert!(bad.parse::<Rule>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_itself_unless_it_is_a_glob() {
+        for (rule, name, covered) in [
+            ("notes", "notes", true),
+            ("notes", "note", false),
+            ("notes/", "notes", true),
+            ("note?", "notes", true),
+            ("{a,b}", "b", true),
+            ("a,b", "a", false),
+            ("n[o-p]tes", "notes", true),
+            ("*", "notes", true),
+        ] {
+            let rule: Rule = rule.parse().unwrap();
+            assert_eq!(rule.concerns(&name.parse().unwrap()), covered, "{rule} {name}");
+        }
+        let escaped: Rule = r"work/\*".parse().unwrap();
+        assert!(escaped.covers("*/x") && !escaped.covers("a/x"));
     }
 
     #[test]

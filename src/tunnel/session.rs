@@ -79,7 +79,7 @@ pub enum Passed {
 pub struct Session {
     config: SessionConfig,
     /// Made when the peer first speaks or is spoken to, and kept: it remembers the timestamps of handshakes (white paper §5.1).
-    noise: Option<Noise>,
+    noise: Option<Box<Noise>>,
     /// Whether there are keys to send with.
     live: bool,
     /// The index of the session that we send with.
@@ -382,7 +382,7 @@ impl Session {
         let SessionConfig { public_key, preshared_key, index, .. } = &self.config;
         self.noise.get_or_insert_with(|| {
             self.ticked = now;
-            Noise::new(now, &gate.identity, public_key, preshared_key.as_ref(), *index)
+            Box::new(Noise::new(now, &gate.identity, public_key, preshared_key.as_ref(), *index))
         });
     }
 
