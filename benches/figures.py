@@ -4,8 +4,9 @@
     cargo build --release --examples && cargo build --release && benches/figures.py [--quick] [--skip-large]
 
 Needs root, and Debian's wireguard-go, wireguard-tools, iproute2, curl, wrk and ugrep. The client is always wireguard-go on a TUN device in a network
-namespace. The server is adit, or the same HTTP service (examples/kernel_tcp.rs) on kernel TCP behind wireguard-go. The CPU of the server is that of
-its processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure.
+namespace. The server is adit, or the same HTTP service (examples/kernel_tcp.rs) on kernel TCP behind wireguard-go, and behind boringtun-cli and gotatun
+where they are installed (`cargo install boringtun-cli gotatun-cli`). Uploads go into examples/sink.rs: adit takes none. The CPU of the server is that of
+its processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure. onetun is a client's end alone, and has no row.
 
 These machines are shared and noisy: read the ratios.
 """
@@ -31,6 +32,11 @@ RELEASE = HERE.parent / "target" / "release"
 CLOCK = os.sysconf("SC_CLK_TCK")
 BIG_BYTES = 100_000_000
 PORT = 51820
+PROGRAMS = {
+    "wireguard-go": ["wireguard-go", "-f"],
+    "boringtun-cli": ["boringtun-cli", "--foreground", "--disable-drop-privileges"],
+    "gotatun": ["gotatun", "--foreground", "--disable-drop-privileges"],
+}
 
 
 def cpu_seconds(*pids):
@@ -62,10 +68,10 @@ class Cable:
         self.server.delete()
 
 
-def wireguard_go(namespace, interface, conf, address, mtu):
-    """wireguard-go in the foreground, configured by `wg setconf`; returns its process. Its control socket is found by the interface's name,
-    whatever the namespace: names are unique."""
-    process = namespace.start("wireguard-go", "-f", interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def wireguard(namespace, interface, conf, address, mtu, program="wireguard-go"):
+    """A WireGuard in user space, in the foreground, configured by `wg setconf`; returns its process. Its control socket is found by the
+    interface's name, whatever the namespace: names are unique."""
+    process = namespace.start(*PROGRAMS[program], interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(f"{interface} is there", lambda: namespace.run("wg", "show", interface, check=False).returncode == 0)
     namespace.run("wg", "setconf", interface, conf)
     namespace.run("ip", "addr", "add", address, "dev", interface)
@@ -99,7 +105,7 @@ class Adit:
         device = re.search(r"^Address = ([\d.]+)/", text, re.M).group(1)
         stripped = work / "stripped.conf"
         stripped.write_text("\n".join(line for line in text.splitlines() if not re.match(r"(Address|MTU|DNS)\b", line)) + "\n")
-        wireguard_go(self.cable.client, "wga", stripped, f"{device}/32", mtu)
+        wireguard(self.cable.client, "wga", stripped, f"{device}/32", mtu)
         self.cable.client.run("ip", "route", "add", f"{self.host}/32", "dev", "wga")
         self.pids = [pid_in(self.process, "adit")]
 
@@ -117,25 +123,68 @@ class Adit:
         self.cable.delete()
 
 
-class KernelTcp:
-    name = "kernel TCP behind wireguard-go"
+def pair_of_keys():
+    private = subprocess.run(["wg", "genkey"], capture_output=True, text=True).stdout.strip()
+    return private, subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True).stdout.strip()
 
-    def __init__(self, work, mtu):
-        self.cable, self.host = Cable("k"), "10.79.0.1"
-        keys = [subprocess.run(["wg", "genkey"], capture_output=True, text=True).stdout.strip() for _ in range(2)]
-        public = [subprocess.run(["wg", "pubkey"], input=key, capture_output=True, text=True).stdout.strip() for key in keys]
-        server, client = work / "server.conf", work / "client.conf"
-        server.write_text(f"[Interface]\nPrivateKey = {keys[0]}\nListenPort = {PORT}\n[Peer]\nPublicKey = {public[1]}\nAllowedIPs = 10.79.0.2/32\n")
-        client.write_text(f"[Interface]\nPrivateKey = {keys[1]}\n[Peer]\nPublicKey = {public[0]}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n")
-        tunnel = wireguard_go(self.cable.server, "wgs", server, "10.79.0.1/24", mtu)
-        wireguard_go(self.cable.client, "wgc", client, "10.79.0.2/24", mtu)
-        config = work / "adit.toml"
-        service = self.cable.server.start(RELEASE / "examples" / "kernel_tcp", config, "10.79.0.1:80", stderr=subprocess.DEVNULL)
-        wait_until("the service answers", lambda: self.cable.client.curl(f"http://{self.host}/_health", "-f", "-o", "/dev/null", check=False).returncode == 0, 60)
-        self.pids = [pid_in(tunnel, "wireguard-go"), pid_in(service, "kernel_tcp")]
+
+class Sides:
+    """A server 10.79.0.1 and a device 10.79.0.2 with keys of their own; the device's end is up when `dial` has been called."""
+
+    def __init__(self, work, label):
+        self.cable, self.host = Cable(label), "10.79.0.1"
+        self.keys = [pair_of_keys(), pair_of_keys()]
+        self.server, self.client = work / "server.conf", work / "client.conf"
+        (private, public), (device, device_public) = self.keys
+        self.server.write_text(f"[Interface]\nPrivateKey = {private}\nListenPort = {PORT}\n[Peer]\nPublicKey = {device_public}\nAllowedIPs = 10.79.0.2/32\n")
+        self.client.write_text(f"[Interface]\nPrivateKey = {device}\n[Peer]\nPublicKey = {public}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n")
+
+    def dial(self, mtu):
+        wireguard(self.cable.client, "wgc", self.client, "10.79.0.2/24", mtu)
+
+    def wait_for(self, path, *arguments):
+        def answers():
+            return self.cable.client.curl(f"http://{self.host}{path}", "-f", "-o", "/dev/null", *arguments, check=False).returncode == 0
+        wait_until("the service answers", answers, 60)
 
     def delete(self):
         self.cable.delete()
+
+
+class KernelTcp(Sides):
+    def __init__(self, work, mtu, program="wireguard-go"):
+        super().__init__(work, program[:1])
+        self.name = f"kernel TCP behind {program}"
+        tunnel = wireguard(self.cable.server, "wgs", self.server, "10.79.0.1/24", mtu, program)
+        self.dial(mtu)
+        service = self.cable.server.start(RELEASE / "examples" / "kernel_tcp", work / "adit.toml", "10.79.0.1:80", stderr=subprocess.DEVNULL)
+        self.wait_for("/_health")
+        self.pids = [pid_in(tunnel, program), pid_in(service, "kernel_tcp")]
+
+
+class Sink(Sides):
+    """Uploads thrown away behind adit's tunnel, or behind another program's with kernel TCP."""
+
+    def __init__(self, work, mtu, program=None):
+        super().__init__(work, (program or "adit")[:1] + "s")
+        self.name = f"kernel TCP behind {program}" if program else "adit's tunnel"
+        sink = RELEASE / "examples" / "sink"
+        if program:
+            tunnel = wireguard(self.cable.server, "wgs", self.server, "10.79.0.1/24", mtu, program)
+            service = self.cable.server.start(sink, "kernel", "10.79.0.1:80")
+            processes = [(tunnel, program), (service, "sink")]
+        else:
+            (private, _), (_, device) = self.keys
+            service = self.cable.server.start(sink, "tunnel", f"[::]:{PORT}", private, device, "10.79.0.1", "10.79.0.2", mtu)
+            processes = [(service, "sink")]
+        self.dial(mtu)
+        self.wait_for("/", "-d", "hello")
+        self.pids = [pid_in(process, name) for process, name in processes]
+
+
+def others():
+    """Programs beside wireguard-go that are installed."""
+    return [program for program in PROGRAMS if program != "wireguard-go" and shutil.which(program)]
 
 
 def raise_limits(config, mtu):
@@ -156,6 +205,18 @@ def bulk(side, path, seconds):
         received += int(done.stdout)
     wall, cpu = time.monotonic() - began, cpu_seconds(*side.pids) - cpu
     return {"Mbit/s": received * 8 / 1e6 / wall, "MB/CPU-s": received / 1e6 / cpu}
+
+
+def upload(side, file, seconds):
+    """The same file again and again: Mbit/s, and MB per CPU-second of the server's processes."""
+    sent, size = 0, file.stat().st_size
+    cpu, began = cpu_seconds(*side.pids), time.monotonic()
+    while time.monotonic() - began < seconds:
+        done = side.cable.client.curl(f"http://{side.host}/", "-f", "-T", file)
+        assert int(done.stdout) == size, done.stdout
+        sent += size
+    wall, cpu = time.monotonic() - began, cpu_seconds(*side.pids) - cpu
+    return {"Mbit/s": sent * 8 / 1e6 / wall, "MB/CPU-s": sent / 1e6 / cpu}
 
 
 def requests(side, connections, seconds, script=None, path="/_health"):
@@ -211,6 +272,35 @@ def row(label, figures):
     print(f"  {label:34}" + "  ".join(f"{key} {value:10,.2f}" for key, value in figures.items()), flush=True)
 
 
+def compare(kinds, sides, rounds):
+    """Measures each kind on all sides, turn by turn, and prints the medians and what the first side's are of the others'."""
+    for kind, measure in kinds:
+        results = {side.name: [] for side in sides}
+        for _ in range(rounds):
+            for side in sides:
+                results[side.name].append(measure(side))
+        print(kind)
+        medians = {name: median(each) for name, each in results.items()}
+        for name, figures in medians.items():
+            row(name, figures)
+        ours, *theirs = medians.items()
+        for name, figures in theirs:
+            row(f"ratio to {name.split()[-1]}", {key: ours[1][key] / figures[key] for key in figures if figures[key]})
+
+
+def upload_figures(work, mtu, rounds, seconds):
+    print(f"\nup, inner MTU {mtu}, {rounds} rounds turn by turn, medians")
+    file, sides = work / "upload", []
+    file.write_bytes(b"a line that fills a big file with text for the way up\n" * (BIG_BYTES // 54))
+    try:
+        sides = [Sink(work, mtu, program) for program in [None, "wireguard-go", *others()]]
+        compare([("bulk up, 100 MB into a sink (aim: MB/CPU-s 3)", lambda side: upload(side, file, seconds))], sides, rounds)
+    finally:
+        file.unlink()
+        for side in sides:
+            side.delete()
+
+
 def tunnel_figures(work, mtu, rounds, seconds):
     print(f"\ninner MTU {mtu}, {rounds} rounds turn by turn, medians")
     sides = []
@@ -221,7 +311,7 @@ def tunnel_figures(work, mtu, rounds, seconds):
         page = sides[0].cable.client.curl(f"http://{sides[0].host}/").stdout
         # A file of 232 bytes out of the program's own memory: what is left is the tunnel, TCP and HTTP.
         asset = re.search(r"/assets/icon-\w+\.svg", page).group()
-        sides.append(KernelTcp(work, mtu))
+        sides += [KernelTcp(work, mtu, program) for program in ["wireguard-go", *others()]]
         close = close_script(work)
         kinds = [
             ("bulk down, 100 MB originals (aim: MB/CPU-s 2)", lambda side: bulk(side, original, seconds)),
@@ -232,17 +322,7 @@ def tunnel_figures(work, mtu, rounds, seconds):
             ("a small file, a connection each, 1 at once", lambda side: requests(side, 1, seconds, close, asset)),
             ("a small file, a connection each, 50 at once", lambda side: requests(side, 50, seconds, close, asset)),
         ]
-        for kind, measure in kinds:
-            results = {side.name: [] for side in sides}
-            for _ in range(rounds):
-                for side in sides:
-                    results[side.name].append(measure(side))
-            print(kind)
-            medians = {name: median(each) for name, each in results.items()}
-            for name, figures in medians.items():
-                row(name, figures)
-            ours, theirs = medians.values()
-            row("ratio", {key: ours[key] / theirs[key] for key in ours if theirs[key]})
+        compare(kinds, sides, rounds)
         print("anonymous memory, MB")
         for side in sides:
             row(side.name, {"MB": anonymous_mb(*side.pids)})
@@ -287,6 +367,7 @@ def main():
                 for mtu in (1420, 1280):
                     (work / "papers" / "bulkfile.txt").write_bytes(b"bulkfile: a line that fills a big file with text.\n" * (BIG_BYTES // 50))
                     tunnel_figures(work, mtu, rounds, seconds)
+                    upload_figures(work, mtu, rounds, seconds)
                 (work / "papers" / "bulkfile.txt").unlink()
             search_figures(work, work / "papers", seconds, name)
     finally:
