@@ -414,6 +414,8 @@ pub struct Rehearsal {
     pub scopes: Vec<String>,
     /// What it may do now.
     pub scopes_now: Vec<String>,
+    /// Whether it would be served then, or why not.
+    pub standing: Standing,
 }
 
 /// Whether a device sees a path of one collection, and why.

@@ -46,7 +46,7 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
             }
             if let Request::PeerRehearse { name, change } = asked {
                 check_collections(change.collections.as_deref(), config)?;
-                let report = rehearsal::report(&rehearsal::sides(&peers, name, change)?, &library()?)?;
+                let report = rehearsal::report(&rehearsal::sides(&peers, now, name, change)?, &library()?)?;
                 return Ok(Response::Rehearsed(Box::new(report)));
             }
             let server = read_server_key(&config.server.key_file).map_err(failed)?.public();

@@ -1,22 +1,34 @@
 //! What a device would gain and lose by another grant: tried on the documents that there are, and nothing is changed.
 
+use jiff::Timestamp;
+
+use super::devices::failed;
 use super::peers::{Peer, Peers};
 use crate::access::{Action, Grant, Policy, Scope};
-use crate::control::{Failed, FailedKind, Rehearsal, Terms};
+use crate::control::{Failed, FailedKind, Rehearsal, Standing, Terms};
 use crate::limits::REHEARSAL_DOCUMENTS;
 use crate::name::PeerName;
 use crate::peer::PeerId;
 use crate::search::Library;
 
+/// A device as it is and as it would be.
+pub(super) struct Sides {
+    before: Peer,
+    after: Peer,
+    /// Whether it would be served.
+    standing: Standing,
+}
+
 /// The device as it is and as these terms would make it.
-pub(super) fn sides(peers: &Peers, name: &PeerName, change: &Terms) -> Result<[Peer; 2], Failed> {
-    let before = peers.find(name).map_err(super::devices::failed)?.clone();
-    let after = peers.with_terms(name, change).map_err(super::devices::failed)?;
-    Ok([before, after])
+pub(super) fn sides(peers: &Peers, now: Timestamp, name: &PeerName, change: &Terms) -> Result<Sides, Failed> {
+    let before = peers.find(name).map_err(failed)?.clone();
+    let after = peers.with_terms(name, change).map_err(failed)?;
+    Ok(Sides { standing: peers.standing(&after, now), before, after })
 }
 
 /// What lies between the two.
-pub(super) fn report([before, after]: &[Peer; 2], library: &Library) -> Result<Rehearsal, Failed> {
+pub(super) fn report(sides: &Sides, library: &Library) -> Result<Rehearsal, Failed> {
+    let Sides { before, after, standing } = sides;
     let difference = match (scope(before), scope(after)) {
         (Some(before), Some(after)) => library.difference(&before, &after, REHEARSAL_DOCUMENTS),
         _ => return Err(Failed { kind: FailedKind::Failed, message: "the grant cannot be tried".to_owned() }),
@@ -29,6 +41,7 @@ pub(super) fn report([before, after]: &[Peer; 2], library: &Library) -> Result<R
         collections: after.grant.collections().map(str::to_owned).collect(),
         scopes: scopes(after),
         scopes_now: scopes(before),
+        standing: *standing,
     })
 }
 

@@ -163,7 +163,7 @@ impl Running {
     fn rehearse(&self, name: &PeerName, change: &Terms) -> Result<Response, Failed> {
         check_collections(change.collections.as_deref(), &self.appliance.config.load())?;
         // The list is free again while documents are looked through.
-        let sides = rehearsal::sides(&self.peers.lock(), name, change)?;
+        let sides = rehearsal::sides(&self.peers.lock(), self.calendar.now(), name, change)?;
         rehearsal::report(&sides, &self.appliance.library).map(|report| Response::Rehearsed(Box::new(report)))
     }
 

@@ -98,9 +98,11 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
             tests_below(&path, found);
         } else if path.extension().is_some_and(|it| it == "rs") {
             let text = fs::read_to_string(&path).unwrap();
-            let marked = ["#[test]\n", "#[tokio::test]\n"].into_iter().flat_map(|mark| text.split(mark).skip(1));
-            let name = |rest: &str| {
-                let function = rest.lines().map(str::trim).find(|line| !line.starts_with("#["))?;
+            let is_mark = |line: &str| line == "#[test]" || line.starts_with("#[tokio::test");
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let marked = (0..lines.len()).filter(|at| is_mark(lines[*at]));
+            let name = |at: usize| {
+                let function = lines[at..].iter().find(|line| !line.starts_with("#["))?;
                 let name = function.trim_start_matches("async ").strip_prefix("fn ")?;
                 Some(name[..name.find('(')?].to_owned())
             };

@@ -6,7 +6,7 @@ use super::super::style::Style;
 use super::super::terminal::{print, print_json};
 use super::super::units::{count, harmless};
 use crate::config::Places;
-use crate::control::{Rehearsal, Request, Response, Terms};
+use crate::control::{Rehearsal, Request, Response, Standing, Terms};
 use crate::name::PeerName;
 use crate::search::Documents;
 
@@ -45,6 +45,16 @@ fn told(report: &Rehearsal, style: Style) -> String {
         let list = |scopes: &[String]| if scopes.is_empty() { "nothing".to_owned() } else { scopes.join(", ") };
         text.push_str(&format!("It might {} (now: {})\n", list(&report.scopes), list(&report.scopes_now)));
     }
+    let why_not = match report.standing {
+        Standing::Served => None,
+        Standing::Disabled => Some("it is switched off"),
+        Standing::LockedOut => Some("it is locked out"),
+        Standing::NotYet => Some("its time has not come"),
+        Standing::Expired => Some("its time is over"),
+    };
+    if let Some(why_not) = why_not {
+        text.push_str(&format!("That is by its grant: it is not served, because {why_not}\n"));
+    }
     text.push_str("Nothing has changed: say it without --dry-run\n");
     text
 }
@@ -64,13 +74,15 @@ mod tests {
             collections: vec!["a".to_owned()],
             scopes: vec!["search".to_owned()],
             scopes_now: vec!["search".to_owned()],
+            standing: Standing::Served,
         };
         let text = told(&report, Style::Plain);
         assert!(text.starts_with("phone would gain 25 documents and lose no document\n+ a/0.md\n"), "{text}");
         assert!(text.contains("+ a/19.md\n+ and 5 others (") && !text.contains("a/20.md"), "{text}");
-        assert!(!text.contains("might"), "{text}");
+        assert!(!text.contains("might") && !text.contains("not served"), "{text}");
+        report.standing = Standing::Disabled;
         (report.gains, report.loses, report.scopes) = (some(0), some(1), Vec::new());
         let text = told(&report, Style::Plain);
-        assert!(text.contains("lose 1 document\n- a/0.md\nIt might nothing (now: search)\n"), "{text}");
+        assert!(text.contains("lose 1 document\n- a/0.md\nIt might nothing (now: search)\nThat is by its grant: it is not served, because it is switched off\n"), "{text}");
     }
 }
