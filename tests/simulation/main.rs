@@ -2,6 +2,7 @@
 //!
 //! `cargo test --features simulation --test simulation`. `ADIT_SEED=7` runs one seed, `ADIT_SEEDS=1000` more than the usual 100.
 
+mod abuse;
 mod http;
 mod noise;
 mod peers;
