@@ -49,6 +49,12 @@ impl Question {
     pub(super) fn rights(&self) -> String {
         format!("{:?}", self.scope.key())
     }
+
+    /// Whether the caller's rights are still those under which it was let in.
+    fn holds(&self, appliance: &Appliance) -> bool {
+        let policy = appliance.policy.load();
+        Arc::ptr_eq(&policy, &self.policy) || policy.scope(self.peer).as_ref() == Some(&self.scope)
+    }
 }
 
 /// Answers one request. `after` is called once the answer's last byte is handed over.
@@ -137,8 +143,10 @@ async fn respond(
         notes: Vec::new(),
     };
     let reply = dispatch(appliance, &mut question, &route, &parts, body).await;
+    // An answer that took long enough for the grant to change says what may not be said any more.
+    let holds = question.holds(appliance);
     ticket.notes = question.notes;
-    reply
+    if holds { reply } else { Err(Refusal::NotAllowed) }
 }
 
 async fn dispatch(

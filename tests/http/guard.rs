@@ -1,10 +1,12 @@
 //! Who may ask, by what name, from where, and how.
 
+use adit::access::{Action, Grant, Policy};
+use adit::peer::PeerId;
 use http::{Method, Request};
 use serde_json::Value;
 use tempfile::tempdir;
 
-use crate::serving::{HOST, LAPTOP, READER, STRANGER, Server, get, library, policy};
+use crate::serving::{HOST, LAPTOP, READER, STRANGER, Server, fill, get, library, policy};
 
 fn code(body: &Value) -> &str {
     body["error"]["code"].as_str().unwrap_or_default()
@@ -181,6 +183,39 @@ async fn nothing_in_a_request_makes_another_caller_of_it() {
         assert_eq!(server.send(STRANGER, request.body(Default::default()).unwrap()).await.status, 403, "{name}");
         let request = Request::get("/metrics").header("host", HOST).header(name, value);
         assert_eq!(server.send(LAPTOP, request.body(Default::default()).unwrap()).await.status, 200, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_that_is_under_way_when_the_grant_changes_says_nothing() {
+    let dir = tempdir().unwrap();
+    let library = library(dir.path());
+    fill(&library, dir.path(), &[("quince.txt", "The quince tree\n")]);
+    let server = Server::new(library, "");
+    let all = Grant::new(["*"], Action::ALL).unwrap();
+    let same = Policy::new(2, [(PeerId::new(LAPTOP), all.clone())]);
+    let narrowed = Grant::new(["*", "!notes/private"], Action::ALL).unwrap();
+    let reads_no_more = Grant::new(["*"], [Action::Search]).unwrap();
+    for (after, told) in [
+        (same, true),
+        (Policy::new(3, [(PeerId::new(LAPTOP), narrowed)]), false),
+        (Policy::new(4, [(PeerId::new(LAPTOP), reads_no_more)]), false),
+        (Policy::default(), false),
+    ] {
+        let before = Policy::new(1, [(PeerId::new(LAPTOP), all.clone())]);
+        server.appliance.policy.store(before.into());
+        *server.shell.held.lock() = Some(Vec::new());
+        let change = async {
+            while server.shell.held.lock().as_ref().is_some_and(Vec::is_empty) {
+                tokio::task::yield_now().await;
+            }
+            server.appliance.policy.store(after.into());
+            let held = server.shell.held.lock().take();
+            held.into_iter().flatten().for_each(|work| work());
+        };
+        let (answer, ()) = tokio::join!(server.get("/api/search?q=quince"), change);
+        let (status, text) = (answer.status.as_u16(), answer.text());
+        assert_eq!((status == 200, text.contains("tree")), (told, told), "{text}");
     }
 }
 

@@ -44,11 +44,16 @@ pub const STRANGER: u32 = 99;
 /// Bytes that a stream takes before its writer waits, as a ring would.
 const RING_BYTES: usize = 64 * 1024;
 
+/// Work that blocks.
+pub type Work = Box<dyn FnOnce() + Send>;
+
 /// Time of a clock that the test moves, chance, and tokio's threads.
 pub struct TestShell {
     pub clock: Clock,
     pub health: Mutex<Health>,
     pub records: Mutex<Vec<Record>>,
+    /// Work that waits until the test lets it begin, while it does not.
+    pub held: Mutex<Option<Vec<Work>>>,
     /// Whether the records cannot be kept.
     pub unrecorded: AtomicBool,
 }
@@ -63,7 +68,10 @@ impl Shell for TestShell {
     }
 
     fn blocking(&self, _: PeerId, work: Box<dyn FnOnce() + Send>) {
-        tokio::task::spawn_blocking(work);
+        match &mut *self.held.lock() {
+            Some(held) => held.push(work),
+            None => drop(tokio::task::spawn_blocking(work)),
+        }
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -145,6 +153,7 @@ impl Server {
             clock: Clock::new(),
             health: Mutex::new(Health { indexer: true, watcher: true, pending: 0 }),
             records: Mutex::default(),
+            held: Mutex::default(),
             unrecorded: AtomicBool::new(false),
         });
         let appliance = Arc::new(Appliance {
