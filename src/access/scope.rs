@@ -89,6 +89,13 @@ impl Scope {
         }
     }
 
+    /// Whether the caller may know that a collection is there, even if it sees no document of it: because it was given all of it, or was
+    /// told its name. (A rule such as `*/public` speaks of collections that have no such folder, too.)
+    pub fn tells_of(&self, collection: &CollectionName) -> bool {
+        let Sight::Rules(rules) = &self.inner.sight else { return true };
+        rules.iter().any(|rule| rule.names(collection)) || self.admits_path(collection, "")
+    }
+
     /// Whether a document, or what is below a folder, is in scope: of the rules that cover the path the one that reaches deepest
     /// decides, and among equals a denial.
     pub fn admits_path(&self, collection: &CollectionName, path: &str) -> bool {
@@ -153,6 +160,23 @@ mod tests {
             assert_eq!(scope(rules).extent(&name(collection)), extent, "{rules:?} {collection}");
         }
         assert_eq!(Scope::owner().extent(&name("any")), Extent::Whole);
+    }
+
+    #[test]
+    fn a_collection_without_what_was_granted_is_not_told_of_unless_by_name() {
+        for (rules, collection, told) in [
+            (&["*"][..], "a", true),
+            (&["*", "!a"], "a", false),
+            (&["*/public"], "a", false),
+            (&["a/public"], "a", true),
+            (&["a/public"], "b", false),
+            (&["[a]/public"], "a", false),
+            (&["*", "!a", "!a/public"], "a", false),
+            (&["*", "!a/public"], "a", true),
+        ] {
+            assert_eq!(scope(rules).tells_of(&name(collection)), told, "{rules:?} {collection}");
+        }
+        assert!(Scope::owner().tells_of(&name("any")));
     }
 
     #[test]

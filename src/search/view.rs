@@ -43,9 +43,8 @@ impl View {
             }
             let snapshot = shelf.snapshot();
             let sight = (extent == Extent::Part).then(|| snapshot.sight(&shelf.name, scope));
-            // A rule such as `*/public` speaks of folders in all collections: where there is none, not even the name is told.
             let is_empty = sight.as_ref().is_some_and(|sight| sight.slots.len() == 0);
-            if is_empty && !scope.admits_path(&shelf.name, "") {
+            if is_empty && !scope.tells_of(&shelf.name) {
                 continue;
             }
             let part = Part { shelf, snapshot, sight };

@@ -260,10 +260,11 @@ impl Device {
         seen.collect()
     }
 
-    /// The collections that there are for it: those it was given whole, and those of which it sees something.
+    /// The collections that there are for it: those it was given whole or by name, and those of which it sees something.
     fn visible(&self, held: &Held) -> Vec<String> {
         let is_there = |&(number, name): &(usize, &&str)| {
-            seen(&self.rules, name, "")
+            self.rules.iter().any(|rule| rule.split('/').next() == Some(*name))
+                || seen(&self.rules, name, "")
                 || held.keys().any(|(collection, path)| *collection == number && seen(&self.rules, name, path))
         };
         COLLECTIONS.iter().enumerate().filter(is_there).map(|(_, name)| (*name).to_owned()).collect()
