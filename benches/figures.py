@@ -70,13 +70,17 @@ class Cable:
 
 def wireguard(namespace, interface, conf, address, mtu, program="wireguard-go"):
     """A WireGuard in user space, in the foreground, configured by `wg setconf`; returns its process. Its control socket is found by the
-    interface's name, whatever the namespace: names are unique."""
+    interface's name, whatever the namespace: `unique` makes one that no other run has."""
     process = namespace.start(*PROGRAMS[program], interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(f"{interface} is there", lambda: namespace.run("wg", "show", interface, check=False).returncode == 0)
     namespace.run("wg", "setconf", interface, conf)
     namespace.run("ip", "addr", "add", address, "dev", interface)
     namespace.run("ip", "link", "set", interface, "mtu", mtu, "up")
     return process
+
+
+def unique(interface):
+    return f"{interface}{os.getpid()}"
 
 
 def pid_in(process, name):
@@ -105,8 +109,9 @@ class Adit:
         device = re.search(r"^Address = ([\d.]+)/", text, re.M).group(1)
         stripped = work / "stripped.conf"
         stripped.write_text("\n".join(line for line in text.splitlines() if not re.match(r"(Address|MTU|DNS)\b", line)) + "\n")
-        wireguard(self.cable.client, "wga", stripped, f"{device}/32", mtu)
-        self.cable.client.run("ip", "route", "add", f"{self.host}/32", "dev", "wga")
+        self.interface = unique("wga")
+        wireguard(self.cable.client, self.interface, stripped, f"{device}/32", mtu)
+        self.cable.client.run("ip", "route", "add", f"{self.host}/32", "dev", self.interface)
         self.pids = [pid_in(self.process, "adit")]
 
     def adit(self, *arguments, **options):
@@ -132,7 +137,7 @@ class Sides:
     """A server 10.79.0.1 and a device 10.79.0.2 with keys of their own; the device's end is up when `dial` has been called."""
 
     def __init__(self, work, label):
-        self.cable, self.host = Cable(label), "10.79.0.1"
+        self.cable, self.host, self.label = Cable(label), "10.79.0.1", label
         self.keys = [pair_of_keys(), pair_of_keys()]
         self.server, self.client = work / "server.conf", work / "client.conf"
         (private, public), (device, device_public) = self.keys
@@ -140,7 +145,7 @@ class Sides:
         self.client.write_text(f"[Interface]\nPrivateKey = {device}\n[Peer]\nPublicKey = {public}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n")
 
     def dial(self, mtu):
-        wireguard(self.cable.client, "wgc", self.client, "10.79.0.2/24", mtu)
+        wireguard(self.cable.client, unique(f"c{self.label}"), self.client, "10.79.0.2/24", mtu)
 
     def wait_for(self, path, *arguments):
         def answers():
@@ -155,7 +160,7 @@ class KernelTcp(Sides):
     def __init__(self, work, mtu, program="wireguard-go"):
         super().__init__(work, program[:1])
         self.name = f"kernel TCP behind {program}"
-        tunnel = wireguard(self.cable.server, "wgs", self.server, "10.79.0.1/24", mtu, program)
+        tunnel = wireguard(self.cable.server, unique(f"s{self.label}"), self.server, "10.79.0.1/24", mtu, program)
         self.dial(mtu)
         service = self.cable.server.start(RELEASE / "examples" / "kernel_tcp", work / "adit.toml", "10.79.0.1:80", stderr=subprocess.DEVNULL)
         self.wait_for("/_health")
@@ -170,7 +175,7 @@ class Sink(Sides):
         self.name = f"kernel TCP behind {program}" if program else "adit's tunnel"
         sink = RELEASE / "examples" / "sink"
         if program:
-            tunnel = wireguard(self.cable.server, "wgs", self.server, "10.79.0.1/24", mtu, program)
+            tunnel = wireguard(self.cable.server, unique(f"s{self.label}"), self.server, "10.79.0.1/24", mtu, program)
             service = self.cable.server.start(sink, "kernel", "10.79.0.1:80")
             processes = [(tunnel, program), (service, "sink")]
         else:

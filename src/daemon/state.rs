@@ -4,9 +4,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::{Gid, Uid, chown, geteuid};
+
+use crate::limits::{STATE_LOCK_STEP, STATE_LOCK_WAIT};
 
 /// Why the state folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +69,8 @@ impl StateDir {
         if user.is_root() {
             give(&lock_path, metadata.uid(), metadata.gid()).map_err(io)?;
         }
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-            nix::errno::Errno::EWOULDBLOCK => StateError::Locked(path.to_owned()),
+        let lock = lock_soon(file).map_err(|errno| match errno {
+            Errno::EWOULDBLOCK => StateError::Locked(path.to_owned()),
             other => StateError::Io { path: lock_path.clone(), source: other.into() },
         })?;
         Ok(StateDir { path: path.to_owned(), _lock: lock })
@@ -85,6 +89,19 @@ impl StateDir {
             return Err(StateError::Foreign { path: self.path.clone(), owner, user: user.as_raw() });
         }
         give_tree(&self.path, user.as_raw(), group.as_raw()).map_err(io)
+    }
+}
+
+/// Takes the lock, or waits a little for it: a command without a daemon holds it for a moment.
+fn lock_soon(mut file: File) -> Result<Flock<File>, Errno> {
+    let began = Instant::now();
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((again, Errno::EWOULDBLOCK)) if began.elapsed() < STATE_LOCK_WAIT => file = again,
+            Err((_, errno)) => return Err(errno),
+        }
+        std::thread::sleep(STATE_LOCK_STEP);
     }
 }
 
@@ -127,7 +144,13 @@ mod tests {
         let held = StateDir::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         assert!(matches!(StateDir::open(&path), Err(StateError::Locked(_))));
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || StateDir::open(&path).map(drop)
+        });
+        std::thread::sleep(STATE_LOCK_STEP);
         drop(held);
+        waiting.join().unwrap().expect("who holds it for a moment is waited for");
         StateDir::open(&path).unwrap();
     }
 
