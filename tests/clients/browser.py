@@ -21,6 +21,10 @@ FLAGS = [
 ]
 
 
+class NotNow(AssertionError):
+    """What the browser refuses, perhaps because the page is just giving way to another."""
+
+
 class Browser:
     """One page of one browser."""
 
@@ -62,7 +66,8 @@ class Browser:
         deadline = time.monotonic() + seconds
         while (answer := self._receive(deadline, what)).get("id") != number:
             pass  # An event that nobody waits for.
-        assert "error" not in answer, (what, answer)
+        if "error" in answer:
+            raise NotNow(what, answer)
         return answer["result"]
 
     def _event(self, method, seconds=30):
@@ -84,7 +89,10 @@ class Browser:
     def wait_for(self, condition, what, seconds=15):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            result = condition()
+            try:
+                result = condition()
+            except NotNow:
+                result = None
             if result:
                 return result
             time.sleep(0.05)

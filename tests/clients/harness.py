@@ -116,7 +116,8 @@ class Device:
         self.namespace = Namespace(name)
         self.outer = f"10.77.{number}.2"
         self.server_outer = (f"10.77.{number}.1", f"fd77:{number}::1")
-        self.interface = f"wg{number}"
+        # wireguard-go's sockets lie in one folder for all namespaces: two runs at the same time must not share a name.
+        self.interface = f"wg{os.getpid()}-{number}"
         self._cable()
         self.conf = appliance.dir / f"{self.interface}.conf"
         appliance.adit("peer", "add", name, "--conf", self.conf, *arguments)

@@ -70,7 +70,7 @@ def test_the_search_page_works_in_a_browser(browser, device):
     browser.wait_for(lambda: name in browser.evaluate("document.querySelector('.hits')?.innerText ?? ''"), "the hit is shown")
     assert browser.evaluate("getComputedStyle(document.querySelector('.hits mark')).backgroundColor") != "rgba(0, 0, 0, 0)"
     browser.evaluate("document.querySelector('.hits a.open').click()")
-    browser.wait_for(lambda: PDF.text in browser.evaluate("document.body.innerText"), "the reader shows the text")
+    browser.wait_for(lambda: PDF.text in browser.evaluate("document.body?.innerText ?? ''"), "the reader shows the text")
 
 
 def test_a_page_of_our_own_reads_what_hostile_ones_try_for(browser, device):

@@ -102,4 +102,4 @@ def test_a_neighbour_of_an_abuser_is_answered_as_before(limited, devices):
     assert did["slow connections refused"] > 900
     assert max(peak) - peak[0] < MEMORY_CAP
     counters = json.loads(limited.adit("status", "--json").stdout)["counters"]
-    assert counters["streams_refused_half_open"] > 0 and counters["streams_refused_full"] > 0
+    assert counters["streams_refused_half_open"] + counters["streams_refused_full"] > 1000
