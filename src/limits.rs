@@ -300,8 +300,9 @@ pub const LARGE_FILE: u64 = 4 << 20;
 pub const COMMIT_BYTES: usize = 64 << 20;
 /// Changes that one commit shows.
 pub const COMMIT_DOCUMENTS: usize = 5_000;
-/// How long the lock of the state folder is waited for, and how often it is tried: a command without a daemon holds it for some milliseconds.
+/// How long the lock of the state folder is waited for: a command without a daemon holds it for some milliseconds.
 pub const STATE_LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+/// How often it is tried.
 pub const STATE_LOCK_STEP: std::time::Duration = std::time::Duration::from_millis(20);
 /// How long an index writer is kept for the next change: it holds threads and memory.
 pub const WRITER_REST: std::time::Duration = std::time::Duration::from_secs(10);
