@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -60,12 +61,17 @@ class Appliance:
         command = [ADIT, *verbs, "--config", self.config, *arguments[len(verbs) - 1:]]
         return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
+    def answers(self):
+        """Whether the daemon's control socket takes connections. A command would do its work without a daemon, and keep it waiting."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.dir / "state" / "control.sock")) == 0
+
     def serve(self):
         """Starts the daemon; it and the seconds until it answers."""
         began = time.monotonic()
         with open(self.dir / "log", "a") as log:
             daemon = self.daemon = subprocess.Popen([str(ADIT), "serve", "--config", str(self.config)], stdout=log, stderr=log)
-        while self.adit("peer", "show", "nobody-of-this-name").returncode != 6:
+        while not self.answers():
             assert daemon.poll() is None and time.monotonic() - began < 60, (self.dir / "log").read_text()
             time.sleep(0.01)
         return daemon, time.monotonic() - began
