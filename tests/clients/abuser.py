@@ -125,19 +125,21 @@ def flood(source, server, ends, sent):
     sent.value = number
 
 
-async def main(source, server, document, seconds, kinds="calls,downloads,slow,syn"):
+async def main(source, server, document, seconds, wanted="calls,downloads,slow,syn"):
     ends = time.monotonic() + float(seconds)
-    wanted = kinds.split(",")
+    wanted = wanted.split(",")
     sent = multiprocessing.Value("q", 0)
     flooding = multiprocessing.Process(target=flood, args=(source, server, ends, sent))
     queries = {"name": "search_multiple", "arguments": {"queries": DEAR}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": queries}).encode()
     pace = pacer(CALLS_PER_SECOND)
-    tasks = [call(server, body, ends, pace) for _ in range(CALLERS if "calls" in wanted else 0)]
-    tasks += [download(server, document, ends) for _ in range(DOWNLOADS if "downloads" in wanted else 0)]
-    tasks = [asyncio.create_task(task) for task in tasks]
-    await asyncio.sleep(0.5)  # The slow ones would take all the places.
-    tasks += [asyncio.create_task(dawdle(server, ends)) for _ in range(SLOW if "slow" in wanted else 0)]
+    kinds = [("downloads", DOWNLOADS, lambda: download(server, document, ends)),
+             ("calls", CALLERS, lambda: call(server, body, ends, pace)),
+             ("slow", SLOW, lambda: dawdle(server, ends))]
+    tasks = []
+    for name, number, begin in kinds:
+        tasks += [asyncio.create_task(begin()) for _ in range(number if name in wanted else 0)]
+        await asyncio.sleep(0.3)  # All at once they would take each other's places.
     if "syn" in wanted:
         flooding.start()
     await asyncio.sleep(ends - time.monotonic())
