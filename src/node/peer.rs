@@ -149,7 +149,7 @@ impl State {
         }
         let Some(stack) = self.stack.as_mut() else { return };
         stack.handle_timeout(now);
-        if !self.session.is_live() {
+        if !self.session.is_live(now) {
             if stack.is_ready() {
                 self.begin(now, gate, outbox, counts);
             }

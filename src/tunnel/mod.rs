@@ -8,6 +8,7 @@
 //! Who is behind a key or an index is the caller's table: [`Gate::admit`] says which of the two to look up.
 
 mod gate;
+mod keys;
 mod noise;
 mod session;
 

@@ -14,7 +14,17 @@ use boringtun::noise::{Packet, Tunn, TunnResult};
 use x25519_dalek::StaticSecret;
 
 use super::Refusal;
+use super::keys::{Keys, index_in};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+
+/// The first byte of a message, white paper §5.4.
+pub(super) const INITIATION: u8 = 1;
+/// See [`INITIATION`].
+pub(super) const RESPONSE: u8 = 2;
+/// See [`INITIATION`].
+pub(super) const COOKIE: u8 = 3;
+/// See [`INITIATION`].
+const DATA: u8 = 4;
 
 /// A message whose shape is right and, if it is of a handshake, whose MAC1 proves that the sender knows our public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +132,7 @@ pub(super) enum Ticked {
 /// The handshake and the session keys of one peer.
 pub(super) struct Noise {
     tunn: Tunn,
+    keys: Keys,
 }
 
 impl Noise {
@@ -137,15 +148,24 @@ impl Noise {
         let peer = x25519_dalek::PublicKey::from(*peer.as_bytes());
         let preshared = preshared.map(|key| *key.as_bytes());
         let unlimited = Some(identity.unlimited.clone());
-        Noise { tunn: Tunn::new(identity.secret.clone(), peer, preshared, None, index, unlimited) }
+        let tunn = Tunn::new(identity.secret.clone(), peer, preshared, None, index, unlimited);
+        Noise { tunn, keys: Keys::default() }
     }
 
     /// Takes a verified message. `out` gets the packet or the answer: at least as long as the datagram, and 148 bytes.
     pub(super) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut [u8]) -> Result<Said, Refusal> {
         observe(now);
+        if datagram.first() == Some(&DATA) && !self.keys.admit(now, datagram) {
+            return Err(Refusal::Unauthenticated);
+        }
         match self.tunn.decapsulate(None, datagram, out) {
             TunnResult::Done => Ok(Said::Nothing),
-            TunnResult::WriteToNetwork(answer) => Ok(Said::Answer(answer.len())),
+            TunnResult::WriteToNetwork(answer) => {
+                // Our index of the session that this has made: we gave it in our answer, or are given it back in theirs.
+                let index = if datagram.first() == Some(&INITIATION) { &answer[4..] } else { &datagram[8..] };
+                index_in(index).into_iter().for_each(|index| self.keys.make(now, index));
+                Ok(Said::Answer(answer.len()))
+            }
             TunnResult::WriteToTunnelV4(packet, source) => Ok(Said::Packet(packet.len(), source.into())),
             TunnResult::WriteToTunnelV6(packet, source) => Ok(Said::Packet(packet.len(), source.into())),
             TunnResult::Err(error) => Err(refusal(error)),
@@ -178,6 +198,11 @@ impl Noise {
             TunnResult::Err(_) => Ticked::Expired,
             _ => Ticked::Nothing,
         }
+    }
+
+    /// Which of its sessions may be used.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Whether there are keys to send with.

@@ -4,18 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::noise::{Noise, Said, Ticked};
+use super::keys::{REJECT_AFTER, index_in};
+use super::noise::{COOKIE, INITIATION, Noise, RESPONSE, Said, Ticked};
 use super::{Gate, Path, Refusal};
 use crate::key::{PresharedKey, PublicKey};
 use crate::limits::INITIATION_INTERVAL_MILLIS;
 
-/// The first byte of a message, white paper §5.4.
-const INITIATION: u8 = 1;
-const RESPONSE: u8 = 2;
-const COOKIE: u8 = 3;
-
-/// White paper §6.1: a session is used no longer.
-const REJECT_AFTER: Duration = Duration::from_secs(180);
 /// White paper §6.1: an unanswered initiation is repeated.
 const REKEY_TIMEOUT: Duration = Duration::from_secs(5);
 /// White paper §6.5: who only received answers with a keepalive.
@@ -138,7 +132,10 @@ impl Session {
     }
 
     /// Whether packets can be sent now.
-    pub fn is_live(&self) -> bool {
+    pub fn is_live(&mut self, now: Instant) -> bool {
+        let keys = self.noise.as_ref().map(|noise| noise.keys());
+        let are_good = keys.zip(self.current).is_some_and(|(keys, index)| keys.are_good(now, index));
+        self.live = self.live && are_good;
         self.live
     }
 
@@ -201,7 +198,7 @@ impl Session {
         mtu: usize,
         out: &mut [u8],
     ) -> Option<usize> {
-        if !self.live {
+        if !self.is_live(now) {
             return None;
         }
         let padded = length.next_multiple_of(16).min(mtu.max(length));
@@ -293,7 +290,7 @@ impl Session {
             if keepalive {
                 self.mark_traffic(now);
             }
-            let length = match (self.live, self.noise.as_mut()) {
+            let length = match (self.is_live(now), self.noise.as_mut()) {
                 (true, Some(noise)) => noise.send(&[], out),
                 _ if keepalive => return self.begin(now, gate, out).map_or(Passed::Nothing, Passed::Send),
                 _ => None,
@@ -321,10 +318,9 @@ impl Session {
         let Said::Answer(length) = self.receive(now, datagram, answer)? else { return Err(Refusal::Unauthenticated) };
         self.initiation_served_at = Some(now);
         self.unconfirmed = index_in(&answer[4..]);
-        if self.unconfirmed.map(place_of) == self.current.map(place_of) {
-            // So many answers of ours were lost that this one has taken the place of the session in use.
+        if !self.is_live(now) {
+            // So many answers of ours were lost that this one has taken the place of the session in use; or that one is too old.
             self.current = None;
-            self.live = false;
         }
         // boringtun forgets an attempt of ours when the peer makes one.
         self.due.retry = None;
@@ -418,19 +414,9 @@ impl fmt::Debug for Session {
     }
 }
 
-/// Where boringtun keeps a session: it has eight places, and gives them out in turn.
-fn place_of(index: u32) -> u32 {
-    index % 8
-}
-
 /// Takes a due time that has come.
 fn fired(due: &mut Option<Instant>, now: Instant) -> bool {
     due.take_if(|due| *due <= now).is_some()
-}
-
-/// The little-endian index that `bytes` begin with.
-fn index_in(bytes: &[u8]) -> Option<u32> {
-    Some(u32::from_le_bytes(*bytes.first_chunk()?))
 }
 
 #[cfg(test)]

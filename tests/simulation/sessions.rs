@@ -106,6 +106,40 @@ fn a_session_rekeys_under_load() {
     });
 }
 
+/// Whether it is of the session in use or, after a rekey, of the one before, and however quiet it was in between.
+#[test]
+fn data_under_keys_of_three_minutes_is_refused() {
+    for (spoken_at, heard_at, good) in [(0, 179, true), (0, 181, false), (175, 179, true), (175, 181, false)] {
+        each_seed(|world| async move {
+            let (mut server, clients) = world.populate(1);
+            let (mut asking, mut answering) = ask(&mut server, &clients[0]).await;
+            let made =
+                now() - server.node.peer_status(now(), id(2)).expect("a peer").latest_handshake.expect("a session");
+            // Something that the client sends does not arrive for the time being.
+            world.watch();
+            world.set_muted(2, true);
+            asking.write_all(b"late").await.expect("an open stream");
+            pass(Duration::from_millis(100)).await;
+            let late = world.sent().into_iter().find(|sent| sent.from == outer(2)).expect("a datagram");
+            assert_eq!(late.bytes[0], 4);
+            world.set_muted(2, false);
+            answering.read_exact(&mut [0; 4]).await.expect("what was written, sent again");
+            if spoken_at > 0 {
+                pass((made + Duration::from_secs(spoken_at)).saturating_duration_since(now())).await;
+                asking.write_all(b"time for new keys").await.expect("an open stream");
+                answering.read_exact(&mut [0; 17]).await.expect("what was written");
+                pass(Duration::from_secs(1)).await;
+                assert_eq!(server.count("sessions_established"), 2);
+            }
+            pass((made + Duration::from_secs(heard_at)).saturating_duration_since(now())).await;
+            let before = server.count("datagrams_with_packet");
+            world.inject(late.from, late.to, late.bytes);
+            pass(Duration::from_millis(100)).await;
+            assert_eq!(server.count("datagrams_with_packet") - before, u64::from(good), "{spoken_at} {heard_at}");
+        });
+    }
+}
+
 #[test]
 fn an_idle_day_wakes_rarely() {
     each_seed(|world| async move {

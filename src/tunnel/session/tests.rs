@@ -67,12 +67,12 @@ fn pair(now: Instant) -> (End, End) {
     let (mut server, mut client) = (end(now, 1, 2), end(now, 2, 1));
     let (from_server, from_client) = (server.path, client.path);
     let (reception, answer) = server.handle(now, from_client, &client.begin(now));
-    assert!(!reception.established && !server.session.is_live(), "the client has not proved its key yet");
+    assert!(!reception.established && !server.session.is_live(now), "the client has not proved its key yet");
     let (reception, first) = client.handle(now, from_server, &answer);
-    assert!(reception.established && client.session.is_live());
+    assert!(reception.established && client.session.is_live(now));
     let (reception, _) = server.handle(now, from_client, &first);
     assert_eq!(reception, Reception { heard: Ok(Heard::Nothing), established: true, roamed: false });
-    assert!(server.session.is_live());
+    assert!(server.session.is_live(now));
     (server, client)
 }
 
