@@ -139,15 +139,18 @@ fn a_worker_at_work_is_confined_as_the_kernel_sees_it() {
     let daemon = appliance.command(&["serve"]).spawn().unwrap();
     let pid = daemon.id();
     appliance.daemon = Some(daemon);
-    let worker = wait_until("a worker reads", || {
-        children_of(pid).into_iter().find(|child| line_of(*child, "Seccomp").as_deref() == Some("2"))
+    // One thread waits for the other, which is under the filter; a worker that has just begun, or come to its end, has one.
+    let is_reading =
+        |child: &u32| ["Seccomp", "Threads"].iter().all(|name| line_of(*child, name).as_deref() == Some("2"));
+    let (privileges, capabilities, descriptors) = wait_until("a worker reads", || {
+        let worker = children_of(pid).into_iter().find(is_reading)?;
+        // What is not dumpable belongs to root, and root alone may look at its descriptors.
+        let descriptors = fs::read_dir(format!("/proc/{worker}/fd")).ok().map(Iterator::count);
+        let seen = (line_of(worker, "NoNewPrivs"), line_of(worker, "CapEff"), descriptors);
+        // One that ends has closed them, and is still there for a moment.
+        (is_reading(&worker) && descriptors != Some(0)).then_some(seen)
     });
-    let is = |name: &str| line_of(worker, name);
-    assert_eq!(is("NoNewPrivs").as_deref(), Some("1"));
-    assert_eq!(is("Threads").as_deref(), Some("2"));
-    assert!(is("CapEff").is_some_and(|set| set.bytes().all(|digit| digit == b'0')));
-    // What is not dumpable belongs to root, and root alone may look at its descriptors.
-    if let Ok(descriptors) = fs::read_dir(format!("/proc/{worker}/fd")) {
-        assert_eq!(descriptors.count(), 3);
-    }
+    assert_eq!(privileges.as_deref(), Some("1"));
+    assert!(capabilities.is_some_and(|set| set.bytes().all(|digit| digit == b'0')));
+    assert_eq!(descriptors.unwrap_or(3), 3);
 }
