@@ -121,10 +121,13 @@ class Device:
         self._cable()
         self.conf = appliance.dir / f"{self.interface}.conf"
         appliance.adit("peer", "add", name, "--conf", self.conf, *arguments)
-        text = self.conf.read_text()
-        self.addresses = re.findall(r"[\w.:]+(?=/)", re.search(r"^Address = (.*)$", text, re.M).group(1))
-        self.server = re.findall(r"[\w.:]+(?=/)", re.search(r"^AllowedIPs = (.*)$", text, re.M).group(1))
-        self.server_key = re.search(r"^PublicKey = (.*)$", text, re.M).group(1)
+        self.addresses = re.findall(r"[\w.:]+(?=/)", self.field("Address"))
+        self.server = re.findall(r"[\w.:]+(?=/)", self.field("AllowedIPs"))
+        self.server_key = self.field("PublicKey")
+
+    def field(self, name):
+        """What its configuration says."""
+        return re.search(rf"^{name} = (.*)$", self.conf.read_text(), re.M).group(1)
 
     def _cable(self):
         near, far = (self.appliance.namespace, f"s{self.number}", self.server_outer), (self.outer, f"fd77:{self.number}::2")
@@ -198,7 +201,7 @@ class Appliance:
         self.namespace = Namespace(name)
         self.process = None
         self.devices = []
-        self.expected = expected
+        self.documents, self.expected = documents, expected
         self.adit("init", "--documents", f"documents={documents}", "--documents", f"secret={self.secret}", "--endpoint", "10.77.0.1:51820")
         # One test downloads a big file; reading all of its text is not what it is about. Nor are limits: curl in a loop is faster than they are.
         more = f'\n[extract]\nmax_text = "1 MiB"\n[limits]\nrequests_per_second = 1000\nrequests_burst = 1000\n{more}'

@@ -17,6 +17,8 @@ NUMBER = 9
 SECONDS = 5.0
 # Between two handshakes of a peer: more than the 20 ms that it has to wait.
 HANDSHAKE_PAUSE = 0.025
+# Keys of this age are renewed.
+KEYS_SECONDS = 120
 
 
 class Line:
@@ -60,6 +62,10 @@ class Line:
 
     def settle(self):
         """Everything that was sent so far has been taken, and answered if ever."""
+        # After a pause the appliance may have asked whether the witness is still there.
+        waiting(self.witness.socket)
+        if time.monotonic() > self.witness.shaken_at + KEYS_SECONDS:
+            self.witness.shake()
         assert self.witness.ping()
 
     def is_quiet(self, *sockets):
@@ -92,7 +98,7 @@ class Raw:
         self.inside, self.server = addresses("Address"), addresses("AllowedIPs")
         self.socket = line.socket()
         self.time = time.time()
-        self.session = None
+        self.session, self.shaken_at = None, 0
         self.pings = 0
 
     def initiation(self, ahead=1.0, **options):
@@ -105,6 +111,7 @@ class Raw:
         """Makes a session, as the latest; None if the answer was made with another preshared key."""
         socket = socket or self.socket
         handshake = self.initiation(**options)
+        self.shaken_at = time.monotonic()
         socket.send(handshake.message)
         self.session = handshake.session(socket.recv(4096), self.psk if psk is None else psk)
         return self.session

@@ -57,6 +57,21 @@ def unseal(key, counter, sealed, data):
         return None
 
 
+def unseal_cookie(key, reply, mac1):
+    """The cookie in a reply to the message with this MAC1; None: it is to another."""
+    try:
+        return ChaCha20Poly1305(hchacha(key, reply[8:24])).decrypt(bytes(4) + reply[24:32], reply[32:64], mac1)
+    except InvalidTag:
+        return None
+
+
+def cookie_reply(answered, speaker, cookie):
+    """A reply by the host with this public key to a handshake message, asking it to prove its address with this cookie."""
+    start, mac1 = os.urandom(24), answered[-32:-16]
+    sealed = ChaCha20Poly1305(hchacha(blake(b"cookie--", speaker), start[:16])).encrypt(bytes(4) + start[16:], cookie, mac1)
+    return struct.pack("<I", COOKIE_REPLY) + answered[4:8] + start + sealed
+
+
 def hchacha(key, start):
     """A key of XChaCha20 (draft-irtf-cfrg-xchacha §2.2): ChaCha20's block of these 16 bytes, less what the last step of it adds."""
     block = Cipher(algorithms.ChaCha20(key, start), None).encryptor().update(bytes(64))
@@ -114,11 +129,7 @@ class Handshake:
         kind, receiver = struct.unpack_from("<II", reply)
         if (kind, receiver, len(reply)) != (COOKIE_REPLY, self.sender, 64):
             return None
-        key = hchacha(blake(b"cookie--", self.responder), reply[8:24])
-        try:
-            return ChaCha20Poly1305(key).decrypt(bytes(4) + reply[24:32], reply[32:], self.mac1)
-        except InvalidTag:
-            return None
+        return unseal_cookie(blake(b"cookie--", self.responder), reply, self.mac1)
 
     def session(self, answer, psk=NO_PSK):
         """The session that this answer makes with this preshared key; None if it was made with another, or is no answer to us."""
