@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness import Device, Namespace, cable, wait_until
+from raw import waiting
 
 BOTH = pytest.mark.parametrize("family", [4, 6])
 
@@ -218,6 +219,7 @@ def test_sessions_are_renewed_in_time_and_end_in_time(tablet, line, tmp_path):
     renewals = [before for before, after in zip(ages, ages[1:]) if after < before]
     assert len(renewals) == 1 and 119 <= renewals[0] <= 126, renewals
     for peer, session in ((peer, peer.session), (replaced, old)):
+        waiting(peer.socket)
         peer.socket.send(session.data(peer.echo()[0]))
         assert line.is_quiet(peer.socket), "an answer to keys of more than three minutes"
     assert replaced.ping()

@@ -361,6 +361,37 @@ def test_only_what_is_authentic_and_new_moves_a_peer(line, peer):
         assert peer.status()["endpoint"].endswith(f":{socket.getsockname()[1]}")
 
 
+# Silence.
+
+def test_whoever_falls_silent_is_spoken_to(line):
+    """Who was heard, and got nothing back, gets a keepalive (after 10 s). Who got something and is not heard again is called (after 15 s), and
+    again (after 5 s) when the answer is lost or wrong; what is answered with the right preshared key is a session.
+    """
+    heard, gone = shaken(line.peer()), shaken(line.peer())
+    heard.socket.send(heard.session.data(b""))
+    # An answer that nobody asked for is not answered.
+    unasked = wire.ip(heard.inside[4], heard.server[4], wire.ICMP, b"\x00\x00\xff\xff" + bytes(4))
+    heard.socket.send(heard.session.data(unasked))
+    heard.socket.settimeout(14)
+    assert heard.hear() == b"", "no keepalive"
+    gone.socket.settimeout(14)
+    first = wire.Answer(gone.private, gone.socket.recv(4096))
+    assert first.static == gone.server_key and first.timestamp
+    gone.socket.send(first.respond(os.urandom(32))[0])
+    assert line.is_quiet(gone.socket)
+    gone.socket.settimeout(10)
+    second = wire.Answer(gone.private, gone.socket.recv(4096))
+    assert second.static == gone.server_key and second.timestamp > first.timestamp
+    with line.counted(sessions_established=1, dropped_unauthenticated=1):
+        message, gone.session = second.respond(gone.psk)
+        gone.socket.send(message)
+        assert gone.hear() == b"", "a new session begins with something in it"
+        # Once. (To the call before, boringtun would still take an answer: it keeps two, the kernel one.)
+        gone.socket.send(message)
+        assert line.is_quiet(gone.socket)
+    assert gone.ping()
+
+
 # Load.
 
 def test_under_load_strangers_get_cookies_and_peers_are_served(line):

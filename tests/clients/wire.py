@@ -150,6 +150,42 @@ class Handshake:
         return Session(index, self.sender, sending, receiving)
 
 
+class Answer:
+    """A handshake that the other side begins. `static` and `timestamp` are what its initiation says; None if it is not for us."""
+
+    def __init__(self, private, message):
+        self.private = private
+        kind, self.receiver = struct.unpack_from("<II", message)
+        self.shown = message[8:40]
+        chain = blake(b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s")
+        seen = blake(blake(chain, b"WireGuard v1 zx2c4 Jason@zx2c4.com"), public(private))
+        seen = blake(seen, self.shown)
+        [chain] = kdf(chain, self.shown, 1)
+        chain, key = kdf(chain, agree(private, self.shown), 2)
+        self.static, self.timestamp = unseal(key, 0, message[40:88], seen), None
+        made_good = message[116:132] == mac(blake(b"mac1----", public(private)), message[:116])
+        if (kind, len(message), made_good) != (INITIATION, 148, True) or self.static is None:
+            return
+        seen = blake(seen, message[40:88])
+        chain, key = kdf(chain, agree(private, self.static), 2)
+        self.timestamp = unseal(key, 0, message[88:116], seen)
+        self.seen, self.chain = blake(seen, message[88:116]), chain
+
+    def respond(self, psk=NO_PSK):
+        """The response, made with this preshared key, and the session that it makes."""
+        ephemeral, sender = os.urandom(32), int.from_bytes(os.urandom(4), "little")
+        shown = public(ephemeral)
+        seen = blake(self.seen, shown)
+        [chain] = kdf(self.chain, shown, 1)
+        [chain] = kdf(chain, agree(ephemeral, self.shown), 1)
+        [chain] = kdf(chain, agree(ephemeral, self.static), 1)
+        chain, extra, key = kdf(chain, psk, 3)
+        body = struct.pack("<III", RESPONSE, sender, self.receiver) + shown + seal(key, 0, b"", blake(seen, extra))
+        receiving, sending = kdf(chain, b"", 2)
+        message = body + mac(blake(b"mac1----", self.static), body) + bytes(16)
+        return message, Session(self.receiver, sender, sending, receiving)
+
+
 class Session:
     """The keys of a session, and the counter of the next message."""
 
