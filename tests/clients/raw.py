@@ -13,7 +13,8 @@ import wire
 from harness import Namespace, cable
 
 PORT = 51820
-NUMBER = 9
+# Of the cable: no device has it.
+NUMBER = 39
 SECONDS = 5.0
 # Between two handshakes of a peer: more than the 20 ms that it has to wait.
 HANDSHAKE_PAUSE = 0.025

@@ -10,12 +10,15 @@ import pytest
 from harness import Device, Namespace, cable, wait_until
 from raw import waiting
 
+# Other numbers than the devices of the other appliance have.
+TABLET, ROTATED, DISTANT = 30, 31, 32
+
 BOTH = pytest.mark.parametrize("family", [4, 6])
 
 
 @pytest.fixture(scope="module")
 def tablet(outpost):
-    device = outpost.device(0, "tablet", "--collections", "*")
+    device = outpost.device(TABLET, "tablet", "--collections", "*")
     device.up()
     return device
 
@@ -97,7 +100,7 @@ def test_the_preshared_key_decides(tablet, tmp_path):
 
 
 def test_rotated_keys_are_the_only_ones(outpost):
-    device = outpost.device(1, "rotated", "--collections", "*")
+    device = outpost.device(ROTATED, "rotated", "--collections", "*")
     device.up()
     assert is_well(device)
     anew = outpost.adit("peer", "rotate", "rotated", "--conf", "-").stdout
@@ -111,27 +114,32 @@ def test_rotated_keys_are_the_only_ones(outpost):
 
 
 def test_a_download_goes_on_while_the_device_roams(tablet, big):
-    wg = ("wg", "set", tablet.interface)
+    """The device says something from each new place: whoever only listens is found again by its next keepalive, with any WireGuard."""
+    wg, end = ("wg", "set", tablet.interface), f"d{TABLET}"
     is_whole = downloads(tablet, *big, 4, "--limit-rate", "1M")
-    addresses = ["10.77.0.3", "10.77.0.4"]
-    for port, address in zip((40001, 40002), addresses):
-        time.sleep(0.4)
-        tablet.namespace.run(*wg, "listen-port", port)
-        wait_until("the appliance sees the new port", lambda: known(tablet)["endpoint"].endswith(f":{port}"))
-        tablet.namespace.run("ip", "addr", "add", f"{address}/24", "dev", "d0")
-        tablet.namespace.run("ip", "route", "replace", "10.77.0.0/24", "dev", "d0", "src", address)
-        # Sockets that remember where they were asked would stay: this one is bound to no address.
-        tablet.namespace.run(*wg, "listen-port", port + 100)
-        wait_until("the appliance sees the new address", lambda: known(tablet)["endpoint"] == f"{address}:{port + 100}")
 
+    def is_seen_at(endpoint):
+        tablet.namespace.run("ping", "-c", 1, "-W", 5, tablet.server[0])
+        return known(tablet)["endpoint"] == endpoint
+
+    here = tablet.outer
+    for port, address in ((40001, f"10.77.{TABLET}.3"), (40002, f"10.77.{TABLET}.4")):
+        time.sleep(0.3)
+        tablet.namespace.run(*wg, "listen-port", port)
+        assert is_seen_at(f"{here}:{port}")
+        here = address
+        tablet.namespace.run("ip", "addr", "add", f"{here}/24", "dev", end)
+        tablet.namespace.run("ip", "route", "replace", f"10.77.{TABLET}.0/24", "dev", end, "src", here)
+        # The old socket would go on using the address that it was answered at.
+        tablet.namespace.run(*wg, "listen-port", port + 100)
+        assert is_seen_at(f"{here}:{port + 100}")
     # The old network is gone, and the new one is of the other family.
-    tablet.namespace.run("ip", "-4", "addr", "flush", "dev", "d0")
+    tablet.namespace.run("ip", "-4", "addr", "flush", "dev", end)
     tablet.namespace.run(*wg, "peer", tablet.server_key, "endpoint", f"[{tablet.server_outer[1]}]:51820")
-    tablet.namespace.run("ping", "-c", 1, "-W", 2, tablet.server[0])
-    assert known(tablet)["endpoint"].startswith("[fd77::2]:")
+    assert is_seen_at(f"[fd77:{TABLET}::2]:40102")
     assert is_whole.running.poll() is None, "the download was over too soon to tell"
     assert is_whole()
-    tablet.namespace.run("ip", "addr", "add", f"{tablet.outer}/24", "dev", "d0")
+    tablet.namespace.run("ip", "addr", "add", f"{tablet.outer}/24", "dev", f"d{TABLET}")
     tablet.namespace.run(*wg, "peer", tablet.server_key, "endpoint", f"{tablet.server_outer[0]}:51820")
     assert is_well(tablet)
 
@@ -180,7 +188,7 @@ class Distant(Device):
 
 @pytest.fixture(scope="module")
 def distant(outpost):
-    device = Distant(outpost, 2, "distant", "--collections", "*")
+    device = Distant(outpost, DISTANT, "distant", "--collections", "*")
     outpost.devices.append(device)
     device.up()
     device.namespace.run("ip", "link", "set", device.interface, "mtu", 1420)
