@@ -1,4 +1,5 @@
-//! A small fuzzer that every run of the tests has time for: sound bytes changed in many ways, by a seed, against every parser that is ours.
+//! A small fuzzer that every run of the tests has time for: sound bytes changed in many ways, by a seed, against every parser that is ours and the tunnel's
+//! inside.
 //! What fails is made as small as it can be and kept.
 
 #![cfg(feature = "server")]
@@ -7,6 +8,8 @@
 mod mutate;
 #[path = "fuzz/subjects.rs"]
 mod subjects;
+#[path = "fuzz/wire.rs"]
+mod wire;
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -103,4 +106,13 @@ fn what_fails_is_made_small() {
     let fails = |bytes: &[u8]| bytes.windows(2).any(|pair| pair == b"ab");
     let bytes = [vec![b'x'; 700], b"ab".to_vec(), vec![b'y'; 300]].concat();
     assert_eq!(shrink(bytes, fails), b"ab");
+}
+
+#[test]
+fn stories_about_the_tunnel_come_as_far_as_a_connection() {
+    for (story, tell) in
+        [(&wire::seeds(true)[0], wire::packets as fn(&[u8]) -> u64), (&wire::seeds(false)[0], wire::operations)]
+    {
+        assert_eq!(tell(story), 1);
+    }
 }

@@ -1,9 +1,10 @@
-//! What is tried with bytes of any kind: every parser that is ours, and the query language.
+//! What is tried with bytes of any kind: every parser that is ours, the query language, and what comes through the tunnel.
 
 use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::OnceLock;
 
+use super::wire;
 use adit::access::Scope;
 use adit::documents::{ExtractLimits, Extracted, Format, Passage, Place, Stamp, extract};
 use adit::search::{Collection, Library, LibraryConfig, SearchRequest};
@@ -18,6 +19,10 @@ const MAX_TEXT: usize = 1 << 16;
 pub enum Subject {
     /// A question to a small library.
     Query,
+    /// Inner packets of a device that holds a key.
+    Packets,
+    /// What is done with two nodes, and on the wire between them.
+    Operations,
     /// A document of this format.
     Document(Format),
     /// A part of a package of this format, by its name: what lies behind the decompression.
@@ -25,8 +30,10 @@ pub enum Subject {
 }
 
 /// All of them: formats whose parsers are ours, or whose walk over what a library parsed is.
-pub const SUBJECTS: [Subject; 22] = [
+pub const SUBJECTS: [Subject; 24] = [
     Subject::Query,
+    Subject::Packets,
+    Subject::Operations,
     Subject::Document(Format::Markdown),
     Subject::Document(Format::Text),
     Subject::Document(Format::Html),
@@ -55,6 +62,8 @@ impl Subject {
     pub fn name(self) -> String {
         match self {
             Subject::Query => "query".to_owned(),
+            Subject::Packets => "packets".to_owned(),
+            Subject::Operations => "operations".to_owned(),
             Subject::Document(format) => format.as_str().to_owned(),
             Subject::Part(format, part) => format!("{}-{}", format.as_str(), part.replace(['/', '.'], "-")),
         }
@@ -64,6 +73,8 @@ impl Subject {
     pub fn try_bytes(self, bytes: &[u8]) {
         match self {
             Subject::Query => ask(&String::from_utf8_lossy(bytes)),
+            Subject::Packets => drop(wire::packets(bytes)),
+            Subject::Operations => drop(wire::operations(bytes)),
             Subject::Document(format) => read(format, bytes),
             Subject::Part(format, part) => read(format, &package(part, bytes)),
         }
@@ -73,6 +84,8 @@ impl Subject {
     pub fn seeds(self, library: &Path) -> Vec<Vec<u8>> {
         let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect();
         match self {
+            Subject::Packets => wire::seeds(true),
+            Subject::Operations => wire::seeds(false),
             Subject::Query => texts(&[
                 "heat pump -filter +valve",
                 "\"slow cooker\" | (bread butter) title:\"sour dough\"",
