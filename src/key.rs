@@ -111,7 +111,8 @@ const SMALL_ORDER: [[u64; 4]; 7] = [
     [0xffffffffffffffee, 0xffffffffffffffff, 0xffffffffffffffff, 0x7fffffffffffffff],
 ];
 
-fn is_of_small_order(key: &[u8; 32]) -> bool {
+/// Whether a Diffie-Hellman with this public key, long-lived or ephemeral, agrees on nothing.
+pub(crate) fn is_of_small_order(key: &[u8; 32]) -> bool {
     let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| key[8 * at + byte]));
     // The highest bit counts for nothing (RFC 7748 §5).
     SMALL_ORDER.contains(&[word(0), word(1), word(2), word(3) & (u64::MAX >> 1)])

@@ -173,4 +173,28 @@ mod tests {
         }
         assert_eq!(answer, [0; 148]);
     }
+
+    #[test]
+    fn an_ephemeral_key_that_agrees_on_nothing_is_refused() {
+        use blake2::digest::Mac;
+        use blake2::digest::consts::U16;
+        use blake2::{Blake2s256, Blake2sMac, Digest};
+
+        let now = Instant::now();
+        let key = PrivateKey::from_entropy([1; 32]);
+        let gate = Gate::new(now, &key, 100);
+        let mac_key = Blake2s256::new().chain_update(b"mac1----").chain_update(key.public().as_bytes()).finalize();
+        for (ephemeral, admission) in
+            [([9; 32], Admission::Index(0x010203)), ([0; 32], Admission::Refused(Refusal::Unauthenticated))]
+        {
+            let mut response = [0; 92];
+            response[0] = 2;
+            response[8..12].copy_from_slice(&0x0102_0304u32.to_le_bytes());
+            response[12..44].copy_from_slice(&ephemeral);
+            let mac = Blake2sMac::<U16>::new_from_slice(&mac_key).expect("a key of 32 bytes");
+            let mac = mac.chain_update(&response[..60]).finalize().into_bytes();
+            response[60..76].copy_from_slice(&mac);
+            assert_eq!(gate.admit(now, [192, 0, 2, 1].into(), &response, &mut [0; 148]), admission);
+        }
+    }
 }

@@ -15,7 +15,7 @@ use x25519_dalek::StaticSecret;
 
 use super::Refusal;
 use super::keys::{Keys, index_in};
-use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::key::{PresharedKey, PrivateKey, PublicKey, is_of_small_order};
 
 /// The first byte of a message, white paper §5.4.
 pub(super) const INITIATION: u8 = 1;
@@ -89,6 +89,10 @@ impl Identity {
         observe(now);
         self.limiter.reset_count();
         match self.limiter.verify_packet(Some(source), datagram, answer) {
+            // Such keys the kernel refuses too; boringtun does not look.
+            Ok(_) if ephemeral_in(datagram).is_none_or(is_of_small_order) => {
+                Err(Stopped::Refused(Refusal::Unauthenticated))
+            }
             Ok(Packet::HandshakeInit(_)) => Ok(Message::Initiation),
             Ok(Packet::HandshakeResponse(response)) => Ok(Message::Response(response.receiver_idx)),
             Err(TunnResult::WriteToNetwork(cookie)) => Err(Stopped::Cookie(cookie.len())),
@@ -210,6 +214,12 @@ impl Noise {
         observe(now);
         self.tunn.time_since_last_handshake().is_some()
     }
+}
+
+/// The ephemeral key of a handshake message, white paper §5.4.2 and §5.4.3.
+fn ephemeral_in(message: &[u8]) -> Option<&[u8; 32]> {
+    let at = if message.first() == Some(&INITIATION) { 8 } else { 12 };
+    message.get(at..)?.first_chunk()
 }
 
 fn refusal(error: WireGuardError) -> Refusal {

@@ -142,6 +142,16 @@ def test_who_does_not_know_the_key_or_is_not_known_gets_no_byte(line):
     assert line.is_quiet(socket)
 
 
+def test_ephemeral_keys_that_agree_on_nothing_are_refused(line, peer):
+    order_eight = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"
+    void = [bytes(32), bytes([1]) + bytes(31), bytes.fromhex(order_eight), bytes([0xEC]) + b"\xff" * 30 + b"\x7f"]
+    with line.counted(dropped_unauthenticated=len(void), handshake_messages_answered=0):
+        for key in void:
+            peer.socket.send(peer.initiation(void=key).message)
+            assert line.is_quiet(peer.socket)
+    shaken(peer)
+
+
 @pytest.mark.parametrize("kind", [wire.INITIATION, wire.RESPONSE, wire.COOKIE_REPLY, wire.DATA])
 def test_wrong_reserved_bytes_and_lengths_are_no_wireguard(line, peer, kind):
     good = {

@@ -100,16 +100,17 @@ def tai64n(seconds):
 class Handshake:
     """A handshake that we begin. `message` is the initiation; `stamped` adds a cookie to it; `session` makes keys of the answer."""
 
-    def __init__(self, private, responder, timestamp, sender=None, ephemeral=None):
+    def __init__(self, private, responder, timestamp, sender=None, void=None):
+        """`void`: an ephemeral key of small order, with which every Diffie-Hellman is zero."""
         self.private, self.responder = private, responder
         self.sender = int.from_bytes(os.urandom(4), "little") if sender is None else sender
-        self.ephemeral = ephemeral or os.urandom(32)
+        self.ephemeral = os.urandom(32)
         chain = blake(b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s")
         seen = blake(blake(chain, b"WireGuard v1 zx2c4 Jason@zx2c4.com"), responder)
-        shown = public(self.ephemeral)
+        shown = void or public(self.ephemeral)
         seen = blake(seen, shown)
         [chain] = kdf(chain, shown, 1)
-        chain, key = kdf(chain, agree(self.ephemeral, responder), 2)
+        chain, key = kdf(chain, bytes(32) if void else agree(self.ephemeral, responder), 2)
         static = seal(key, 0, public(private), seen)
         seen = blake(seen, static)
         chain, key = kdf(chain, agree(private, responder), 2)
