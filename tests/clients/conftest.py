@@ -6,7 +6,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from harness import Appliance  # noqa: E402
-from raw import Line  # noqa: E402
+from raw import Line, shaken  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +54,9 @@ def line(outpost):
     line = Line(outpost)
     yield line
     line.delete()
+
+
+@pytest.fixture(scope="module")
+def peer(line):
+    """A peer with a session."""
+    return shaken(line.peer())

@@ -59,7 +59,7 @@ class Line:
         self.settle()
         after = self.appliance.status()["counters"]
         added = {name: after[name] - before[name] for name in expected}
-        assert added == expected
+        assert added == expected, added
 
     def settle(self):
         """Everything that was sent so far has been taken, and answered if ever."""
@@ -84,6 +84,13 @@ def waiting(socket):
             heard.append(socket.recv(4096))
     socket.settimeout(SECONDS)
     return heard
+
+
+def shaken(peer):
+    """The peer, with a new session that both sides have proved."""
+    waiting(peer.socket)
+    assert peer.shake() and peer.ping()
+    return peer
 
 
 class Raw:
