@@ -68,9 +68,9 @@ impl Rule {
         self.name.is_match(collection.as_str())
     }
 
-    /// Whether it allows something in this collection, and calls it by its name rather than by a glob.
+    /// Whether it allows a folder of this collection, which it calls by its name rather than by a glob.
     pub(super) fn names(&self, collection: &CollectionName) -> bool {
-        !self.denies && self.text.split('/').next() == Some(collection.as_str())
+        !self.denies && self.depth() > 0 && self.text.split('/').next() == Some(collection.as_str())
     }
 
     /// How many folders deep it reaches; 0: the whole collection.

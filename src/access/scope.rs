@@ -172,6 +172,8 @@ mod tests {
             (&["a/public"], "b", false),
             (&["[a]/public"], "a", false),
             (&["*", "!a", "!a/public"], "a", false),
+            (&["a", "!a", "*/public"], "a", false),
+            (&["a", "!a", "a/public"], "a", true),
             (&["*", "!a/public"], "a", true),
         ] {
             assert_eq!(scope(rules).tells_of(&name(collection)), told, "{rules:?} {collection}");

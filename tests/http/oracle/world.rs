@@ -263,7 +263,7 @@ impl Device {
     /// The collections that there are for it: those it was given whole or by name, and those of which it sees something.
     fn visible(&self, held: &Held) -> Vec<String> {
         let is_there = |&(number, name): &(usize, &&str)| {
-            self.rules.iter().any(|rule| rule.split('/').next() == Some(*name))
+            self.rules.iter().any(|rule| rule.split_once('/').is_some_and(|(named, _)| named == *name))
                 || seen(&self.rules, name, "")
                 || held.keys().any(|(collection, path)| *collection == number && seen(&self.rules, name, path))
         };
