@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+mod cores;
 mod ends;
 mod packets;
 mod peers;
@@ -21,6 +22,7 @@ fn main() -> Result<()> {
     println!("| what | figure |\n|---|--:|");
     peers::measure(PEERS)?;
     packets::measure()?;
+    cores::measure()?;
     Ok(())
 }
 
