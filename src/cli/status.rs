@@ -1,35 +1,104 @@
 //! `adit status`: how everything is, on one screen.
 
-use clap::Args;
+use std::io::{self, IsTerminal};
 
-use super::outcome::{Exit, Outcome};
+use clap::Args;
+use serde_json::json;
+
+use super::outcome::{Error, Exit, Outcome};
 use super::peer::standing;
 use super::places;
 use super::style::Style;
-use super::terminal::{print, print_json};
-use super::units::{bytes, count, harmless, seconds};
+use super::terminal::{print, print_json, versioned};
+use super::units::{bytes, count, grouped, harmless, seconds, table};
 use super::when;
 use crate::config::Places;
-use crate::control::{IndexReport, LockdownReport, PeerReport, Request, Response, SandboxReport, StatusReport};
+use crate::control::{
+    Client, IndexReport, LockdownReport, PeerReport, Request, Response, SandboxReport, StatusReport, WakeupReport,
+};
 
 /// Show how everything is: devices, traffic, index, warnings
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Print it as JSON, with all counters
+    /// Show it anew at every change, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Only say whether it is well: exit code 0, or 1
+    ///
+    /// It is well where questions are answered, calls are recorded if they must be, and something keeps the index up to date. What fails is
+    /// printed.
+    #[arg(long, conflicts_with_all = ["watch", "wakeups"])]
+    pub check: bool,
+    /// Say besides how often the tunnel woke, and why
+    ///
+    /// Where nobody asks anything, it should not.
+    #[arg(long)]
+    pub wakeups: bool,
+    /// Print it as JSON, with all counters; with --watch, a line each time
     #[arg(long)]
     pub json: bool,
 }
 
 pub fn run(places: &Places, arguments: Arguments) -> Outcome {
-    let report = match places::ask(places, &Request::Status)? {
-        Response::Status(report) => report,
-        other => return Err(places::unexpected(&other)),
-    };
+    if arguments.check {
+        return check(places, arguments.json);
+    }
+    if arguments.watch {
+        return watch(places, &arguments);
+    }
+    let report = report(places::ask(places, &Request::Status)?)?;
     match arguments.json {
         true => print_json(&report)?,
-        false => print(&screen(&report, Style::of_stdout()))?,
+        false => print(&page(&report, arguments.wakeups, Style::of_stdout()))?,
     }
     Ok(Exit::Done)
+}
+
+fn report(response: Response) -> Result<Box<StatusReport>, Error> {
+    match response {
+        Response::Status(report) => Ok(report),
+        Response::Failed(failed) => Err(failed.into()),
+        other => Err(places::unexpected(&other)),
+    }
+}
+
+fn check(places: &Places, json: bool) -> Outcome {
+    let failing = match places::ask(places, &Request::Check)? {
+        Response::Checked { failing } => failing,
+        other => return Err(places::unexpected(&other)),
+    };
+    match json {
+        true => print_json(&json!({ "healthy": failing.is_empty(), "failing": failing }))?,
+        false if failing.is_empty() => print("well\n")?,
+        false => print(&failing.iter().map(|it| harmless(it) + "\n").collect::<String>())?,
+    }
+    Ok(if failing.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// A terminal shows the present screen in the place of the last one; elsewhere one follows the other.
+fn watch(places: &Places, arguments: &Arguments) -> Outcome {
+    let mut client = Client::connect(&places::control_socket(places)?)?;
+    let is_screen = io::stdout().is_terminal() && !arguments.json;
+    let mut response = Some(client.ask(&Request::Watch)?);
+    let mut last = String::new();
+    while let Some(next) = response {
+        let report = report(next)?;
+        let text = match arguments.json {
+            true => format!("{}\n", versioned(&report)?),
+            false => page(&report, arguments.wakeups, Style::of_stdout()),
+        };
+        if text != last {
+            match is_screen {
+                // Home, each line to its end, and what is below.
+                true => print(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))?,
+                false if arguments.json || last.is_empty() => print(&text)?,
+                false => print(&format!("\n{text}"))?,
+            }
+            last = text;
+        }
+        response = client.receive()?;
+    }
+    Err(Error::failed("the daemon has ended"))
 }
 
 /// `adit metrics`: all figures, for Prometheus's node exporter (its textfile collector) or for a look.
@@ -39,6 +108,27 @@ pub fn metrics(places: &Places) -> Outcome {
         other => return Err(places::unexpected(&other)),
     }
     Ok(Exit::Done)
+}
+
+fn page(report: &StatusReport, with_wakeups: bool, style: Style) -> String {
+    let mut text = screen(report, style);
+    if with_wakeups {
+        text.push('\n');
+        text.push_str(&wakeups(&report.wakeups, report.uptime_seconds));
+    }
+    text
+}
+
+fn wakeups(wakeups: &WakeupReport, uptime_seconds: u64) -> String {
+    let hours = uptime_seconds.max(1) as f64 / 3600.0;
+    let row = |why: &str, times: u64| vec![why.to_owned(), grouped(times), format!("{:.1}", times as f64 / hours)];
+    table(&[
+        ["WOKEN BY", "TIMES", "AN HOUR"].map(str::to_owned).to_vec(),
+        row("datagrams", wakeups.datagrams),
+        row("something to send", wakeups.activity),
+        row("WireGuard's timers", wakeups.session),
+        row("TCP's timers", wakeups.stream),
+    ])
 }
 
 fn screen(report: &StatusReport, style: Style) -> String {
@@ -236,6 +326,7 @@ pub mod tests {
                 worker_memory_bytes: 512 << 20,
                 worker_timeout_seconds: 30,
             },
+            wakeups: WakeupReport { datagrams: 36, activity: 7200, session: 1, stream: 0 },
             counters: serde_json::Map::new(),
             warnings: vec!["the clock jumped".to_owned()],
         }
@@ -277,6 +368,19 @@ warning: the clock jumped
         let bare = Some(Confinement { landlock_abi: 0, seccomp: false });
         assert_eq!(line(0, bare), "no landlock; workers: no landlock, no seccomp, 512 MiB and 30 seconds per document");
         assert_eq!(line(5, None), "landlock (version 5); workers: 512 MiB and 30 seconds per document");
+    }
+
+    #[test]
+    fn wakeups_are_counted_by_the_hour() {
+        let expected = "\
+WOKEN BY            TIMES  AN HOUR
+datagrams           36     18.0
+something to send   7,200  3600.0
+WireGuard's timers  1      0.5
+TCP's timers        0      0.0
+";
+        assert_eq!(wakeups(&report().wakeups, 7200), expected);
+        assert!(page(&report(), true, Style::Plain).ends_with(&wakeups(&report().wakeups, report().uptime_seconds)));
     }
 
     #[test]

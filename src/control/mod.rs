@@ -30,6 +30,8 @@ pub enum Request {
     Status,
     /// The same, and again at every change of progress, once a second at most.
     Watch,
+    /// Whether questions would be answered, and the index is kept up to date.
+    Check,
     /// Stop serving.
     Stop,
     /// Read the configuration again and apply what can be applied.
@@ -246,6 +248,11 @@ pub enum Response {
         /// In the Prometheus text format.
         text: String,
     },
+    /// What keeps it from answering questions, or its index from being up to date, a sentence each; empty: it is well.
+    Checked {
+        /// The sentences.
+        failing: Vec<String>,
+    },
     /// What was found.
     Found(Box<Answer>),
     /// Figures of every collection.
@@ -384,10 +391,26 @@ pub struct StatusReport {
     pub index: IndexReport,
     /// What this kernel holds the daemon and its workers to.
     pub sandbox: SandboxReport,
+    /// Why the tunnel's tasks woke, since the start.
+    #[serde(default)]
+    pub wakeups: WakeupReport,
     /// Counters by name, in a fixed order.
     pub counters: serde_json::Map<String, serde_json::Value>,
     /// What the owner should look at, a sentence each.
     pub warnings: Vec<String>,
+}
+
+/// How often the tunnel's tasks woke, by what woke them. Where nobody asks anything, they should not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WakeupReport {
+    /// Datagrams came: batches of them.
+    pub datagrams: u64,
+    /// There was something to send: for a stream's user, or as an answer to a batch.
+    pub activity: u64,
+    /// WireGuard's timers.
+    pub session: u64,
+    /// TCP's timers.
+    pub stream: u64,
 }
 
 /// All devices are locked out, but some.

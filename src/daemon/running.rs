@@ -26,11 +26,11 @@ use super::usage::Usage;
 use super::why::{Reader, why};
 use crate::control::{
     DeviceKeys, Failed, FailedKind, IndexReport, OwnerSearch, PassedOverReport, PeerReport, Request, Response,
-    SandboxReport, ServerReport, StatusReport, Terms, owner_scope,
+    SandboxReport, ServerReport, StatusReport, Terms, WakeupReport, owner_scope,
 };
 use crate::http::{Appliance, metrics};
 use crate::key::PublicKey;
-use crate::link::Link;
+use crate::link::{Link, Wakeups};
 use crate::name::{CollectionName, PeerName};
 use crate::peer::PeerId;
 use crate::search::{CollectionStatus, Library, LibraryError, SearchRequest};
@@ -110,6 +110,7 @@ impl Running {
     pub fn answer(&self, request: Request) -> Response {
         let answered = match request {
             Request::Status | Request::Watch => Ok(Response::Status(Box::new(self.status()))),
+            Request::Check => Ok(Response::Checked { failing: self.failing() }),
             Request::Stop => {
                 let pid_file = self.pid_file.clone();
                 Ok(Response::Stopping { pid: own_pid(), socket_stays: self.inherited, pid_file })
@@ -269,6 +270,7 @@ impl Running {
             peers: peers.iter().map(|peer| self.report(&peers, peer, now)).collect(),
             index: self.index(),
             sandbox: self.sandbox(),
+            wakeups: self.wakeups(),
             counters: counters.map(|(name, value)| (name.to_owned(), value.into())).collect(),
             warnings: self
                 .warnings
@@ -279,6 +281,28 @@ impl Running {
                 .chain(self.calendar.warning())
                 .collect(),
         }
+    }
+
+    /// What keeps it from answering questions, or its index from being up to date.
+    fn failing(&self) -> Vec<String> {
+        let mut failing = Vec::new();
+        let question = SearchRequest { query: "adit".to_owned(), limit: 1, ..SearchRequest::default() };
+        if let Err(error) = self.appliance.library.search(&owner_scope(), &question) {
+            failing.push(format!("the index does not answer: {error}"));
+        }
+        if !self.appliance.shell.health().indexer {
+            failing.push("nothing keeps the index up to date: what did has ended; start adit again".to_owned());
+        }
+        if !self.audit.admits() {
+            let why = self.audit.warning().unwrap_or_else(|| "the audit log is too slow".to_owned());
+            failing.push(format!("calls are refused: {why}"));
+        }
+        failing
+    }
+
+    fn wakeups(&self) -> WakeupReport {
+        let Wakeups { datagrams, activity, session, stream } = self.link.wakeups();
+        WakeupReport { datagrams, activity, session, stream }
     }
 
     fn sandbox(&self) -> SandboxReport {

@@ -1,7 +1,9 @@
 //! Start, stop, reload, restart, background.
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Stdio;
 
 use crate::appliance::{Appliance, wait_until};
 
@@ -185,4 +187,41 @@ fn a_doctor_at_the_devices_end_says_what_the_server_lets_it_do_or_why_there_is_n
     appliance.stop();
     let said = String::from_utf8(appliance.try_adit(&["doctor", "adit.toml"]).stdout).unwrap();
     assert!(said.contains("FAIL") && said.contains("adit.toml"), "{said}");
+}
+
+#[test]
+fn a_check_says_whether_it_is_well_and_a_watch_goes_on() {
+    let mut appliance = Appliance::serving();
+    assert_eq!(appliance.adit(&["status", "--check"]), "well\n");
+    assert_eq!(appliance.json(&["status", "--check"])["healthy"], true);
+    assert!(appliance.adit(&["status", "--wakeups"]).contains("WireGuard's timers"));
+
+    let mut watch = appliance.command(&["status", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || -> serde_json::Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let first = next();
+    assert_eq!((&first["version"], first["peers"].as_array().map(Vec::len)), (&1.into(), Some(0)));
+    appliance.device("phone", &[]);
+    wait_until("the watcher sees the device", || (next()["peers"][0]["name"] == "phone").then_some(()));
+    appliance.stop();
+    assert_eq!(watch.wait().unwrap().code(), Some(1), "there is nothing left to watch");
+    appliance.refused(&["status", "--check"], 4);
+}
+
+#[test]
+fn a_check_names_what_fails() {
+    let mut appliance = Appliance::new();
+    let config = fs::read_to_string(appliance.config()).unwrap();
+    fs::write(appliance.config(), format!("{config}\n[audit]\non_error = \"refuse\"\n")).unwrap();
+    appliance.serve();
+    assert_eq!(appliance.adit(&["status", "--check"]), "well\n");
+    // A folder stands where the log is to be written.
+    let audit = appliance.path("state/audit.jsonl");
+    appliance.stop();
+    let _ = fs::remove_file(&audit);
+    fs::create_dir_all(&audit).unwrap();
+    appliance.serve();
+    let output = appliance.try_adit(&["status", "--check"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("calls are refused"), "{said}");
 }
