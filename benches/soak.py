@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Half an hour of use, through rekeys: whether a request is lost, and whether memory or descriptors grow.
 
-    cargo build --release && benches/soak.py [MINUTES] > benches/soak.md
+    cargo build --release && benches/soak.py [MINUTES [QUESTIONS_A_SECOND]] > benches/soak.md
 
 Needs root, and Debian's wireguard-go, wireguard-tools, iproute2 and curl. The client is wireguard-go, which makes a new session every two
-minutes. It asks a question a second, opens a connection for each, and downloads a file of 20 MB every ten seconds.
+minutes. It asks a question a second (or more: the second argument), opens a connection for each, and downloads a file of 20 MB after every ten.
 """
 
 import json
@@ -37,6 +37,7 @@ def counters(adit):
 
 def main():
     seconds = 60 * float(sys.argv[1] if len(sys.argv) > 1 else 30)
+    rate = float(sys.argv[2] if len(sys.argv) > 2 else 1)
     figures.harness.ADIT = str(RELEASE / "adit")
     top = pathlib.Path(tempfile.mkdtemp(prefix="adit-soak-"))
     adit = None
@@ -62,7 +63,7 @@ def main():
                 done = adit.cable.client.curl(f"http://{adit.host}{original}", "-f", "-o", "/dev/null", "-w", "%{size_download}", check=False)
                 downloads += 1
                 lost += done.returncode != 0 or int(done.stdout) < FILE_BYTES
-            time.sleep(max(0.0, 1 - (time.monotonic() - began - now)))
+            time.sleep(max(0.0, 1 / rate - (time.monotonic() - began - now)))
         after = counters(adit)
         sessions = after["sessions_established"] - before["sessions_established"]
         print(f"""# Half an hour of use
@@ -80,7 +81,9 @@ From `benches/soak.py`, which says what was done.
 | its growth after the first third | {slope(memory):+.2f} MB an hour |
 | descriptors at the start, the end | {descriptors[0][1]}, {descriptors[-1][1]} |
 | growth after the first third | {slope(descriptors):+.2f} an hour |
-| processor time | {cpu_seconds(pid) - cpu:.1f} s |""")
+| processor time | {cpu_seconds(pid) - cpu:.1f} s |
+
+Anonymous memory every minute, in MB: {", ".join(f"{value:.1f}" for _, value in memory[::2])}.""")
     finally:
         if adit:
             adit.delete()
