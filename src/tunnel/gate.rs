@@ -34,7 +34,7 @@ pub struct Gate {
 impl Gate {
     /// `handshakes_per_second`: above that many, only sources that prove their address are served, each its share.
     pub fn new(now: Instant, key: &PrivateKey, handshakes_per_second: u64) -> Gate {
-        let load = Load { limit: handshakes_per_second, since: now, count: 0, sources: HashMap::new() };
+        let load = Load::new(now, handshakes_per_second);
         Gate { identity: Identity::new(now, key, handshakes_per_second), load: Mutex::new(load) }
     }
 
@@ -43,7 +43,8 @@ impl Gate {
         if datagram.len() > DATAGRAM_BYTES {
             return Admission::Refused(Refusal::Malformed);
         }
-        let message = match self.identity.verify(now, source, datagram, answer) {
+        let is_calm = || !self.load.lock().is_loaded(now);
+        let message = match self.identity.verify(now, source, datagram, answer, is_calm) {
             Ok(message) => message,
             Err(Stopped::Refused(refusal)) => return Admission::Refused(refusal),
             Err(Stopped::Cookie(length)) => {
@@ -76,16 +77,36 @@ struct Load {
     limit: u64,
     since: Instant,
     count: u64,
+    /// Whether the second before was one of load: then this one is from its beginning, or each would begin with as many Diffie-Hellmans
+    /// as the limit has, one after the other.
+    was_loaded: bool,
     /// Per source, until when its share is used up (a generic cell rate algorithm: one time per source is all it needs).
     sources: HashMap<IpAddr, Instant>,
 }
 
 impl Load {
-    fn count(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+    fn new(now: Instant, limit: u64) -> Load {
+        Load { limit, since: now, count: 0, was_loaded: false, sources: HashMap::new() }
+    }
+
+    /// Begins a new second, where it is time.
+    fn roll(&mut self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.since);
+        if elapsed >= Duration::from_secs(1) {
+            self.was_loaded = self.count > self.limit && elapsed < Duration::from_secs(2);
             self.since = now;
             self.count = 0;
         }
+    }
+
+    /// Whether more handshakes come, or came a moment ago, than are served without a cookie.
+    fn is_loaded(&mut self, now: Instant) -> bool {
+        self.roll(now);
+        self.was_loaded || self.count > self.limit
+    }
+
+    fn count(&mut self, now: Instant) {
+        self.roll(now);
         self.count += 1;
     }
 
@@ -93,7 +114,7 @@ impl Load {
     /// is left of the processor belongs to the others.
     fn admits(&mut self, now: Instant, source: IpAddr) -> bool {
         self.count(now);
-        if self.count <= self.limit {
+        if !self.is_loaded(now) {
             return true;
         }
         let interval = Duration::from_secs(1) / SOURCE_HANDSHAKES_PER_SECOND;
@@ -129,7 +150,7 @@ mod tests {
     #[test]
     fn under_load_each_source_gets_its_share() {
         let mut now = Instant::now();
-        let mut load = Load { limit: 3, since: now, count: 0, sources: HashMap::new() };
+        let mut load = Load::new(now, 3);
         let source = |last: u8| IpAddr::from([192, 0, 2, last]);
         let served = |load: &mut Load, now, last| (0..100).filter(|_| load.admits(now, source(last))).count();
         // The first three are before the load, then comes the share.
@@ -137,14 +158,22 @@ mod tests {
         assert_eq!(served(&mut load, now, 2), SOURCE_HANDSHAKES_BURST as usize);
         now += Duration::from_millis(500);
         assert_eq!(served(&mut load, now, 1), SOURCE_HANDSHAKES_BURST as usize);
-        now += Duration::from_secs(1);
-        assert!(load.admits(now, source(3)), "a new second");
+        // The next second is one of load from its beginning, and what is left of a calm one is not.
+        now += Duration::from_millis(600);
+        assert_eq!(served(&mut load, now, 3), SOURCE_HANDSHAKES_BURST as usize);
+        now += Duration::from_millis(1100);
+        assert!(load.admits(now, source(3)));
+        now += Duration::from_millis(1100);
+        assert_eq!(served(&mut load, now, 4), 3 + SOURCE_HANDSHAKES_BURST as usize);
+        // After a silence nothing is left of it.
+        now += Duration::from_secs(3);
+        assert_eq!(served(&mut load, now, 5), 3 + SOURCE_HANDSHAKES_BURST as usize);
     }
 
     #[test]
     fn the_table_of_sources_is_bounded() {
         let mut now = Instant::now();
-        let mut load = Load { limit: 0, since: now, count: 0, sources: HashMap::new() };
+        let mut load = Load::new(now, 0);
         let source = |number: u32| IpAddr::from(number.to_be_bytes());
         for number in 0..2 * SOURCES_UNDER_LOAD as u32 {
             assert_eq!(load.admits(now, source(number)), number < SOURCES_UNDER_LOAD as u32);

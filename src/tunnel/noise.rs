@@ -71,13 +71,15 @@ impl Identity {
         }
     }
 
-    /// Says what a datagram is, checking MAC1 and load; a cookie is written into `answer` (64 bytes).
+    /// Says what a datagram is, checking MAC1 and load; a cookie is written into `answer` (64 bytes). `is_calm` is asked of handshake messages:
+    /// whether the count that the load is told by may begin anew with a new second.
     pub(super) fn verify(
         &self,
         now: Instant,
         source: IpAddr,
         datagram: &[u8],
         answer: &mut [u8],
+        is_calm: impl FnOnce() -> bool,
     ) -> Result<Message, Stopped> {
         // By far the most datagrams are data, which is neither counted nor has a MAC1.
         match Tunn::parse_incoming_packet(datagram) {
@@ -87,7 +89,9 @@ impl Identity {
             Err(_) => return Err(Stopped::Refused(Refusal::Malformed)),
         }
         observe(now);
-        self.limiter.reset_count();
+        if is_calm() {
+            self.limiter.reset_count();
+        }
         match self.limiter.verify_packet(Some(source), datagram, answer) {
             // Such keys the kernel refuses too; boringtun does not look.
             Ok(_) if ephemeral_in(datagram).is_none_or(is_of_small_order) => {
