@@ -66,7 +66,7 @@ def main():
             time.sleep(max(0.0, 1 / rate - (time.monotonic() - began - now)))
         after = counters(adit)
         sessions = after["sessions_established"] - before["sessions_established"]
-        print(f"""# Half an hour of use
+        print(f"""# {seconds / 60:.0f} minutes of use
 
 From `benches/soak.py`, which says what was done.
 
