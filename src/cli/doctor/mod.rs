@@ -13,15 +13,7 @@ use super::units::harmless;
 
 mod device;
 #[cfg(feature = "server")]
-mod files;
-#[cfg(feature = "server")]
-mod network;
-#[cfg(feature = "server")]
-mod running;
-#[cfg(feature = "server")]
 mod server;
-#[cfg(feature = "server")]
-mod trial;
 
 #[cfg(feature = "server")]
 pub use server::examine;

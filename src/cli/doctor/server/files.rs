@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Finding;
+use crate::cli::doctor::Finding;
 use crate::cli::units::{bytes, count, grouped};
 use crate::config::{CollectionConfig, Config, read_server_key};
 use crate::daemon::calendar::Calendar;

@@ -1,9 +1,14 @@
 //! The server's end: everything that is looked at on it, in order.
 
-use super::{Finding, files, network, running, trial};
+use super::Finding;
 use crate::cli::places;
 use crate::config::Places;
 use crate::control::{Request, Response, StatusReport};
+
+mod files;
+mod network;
+mod running;
+mod trial;
 
 /// Looks at everything.
 pub fn examine(places: &Places) -> Vec<Finding> {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs, UdpSocket};
 
-use super::Finding;
+use crate::cli::doctor::Finding;
 use crate::cli::network::Routes;
 use crate::config::Config;
 use crate::control::StatusReport;

@@ -1,6 +1,6 @@
 //! What the running daemon says of itself: what is enforced, and what troubles it.
 
-use super::Finding;
+use crate::cli::doctor::Finding;
 use crate::cli::status::index_line;
 use crate::control::{SandboxReport, StatusReport};
 

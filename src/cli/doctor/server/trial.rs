@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::Finding;
-use super::device::{greeting, trouble};
 use crate::bridge;
 use crate::cli::device::entropy;
+use crate::cli::doctor::Finding;
+use crate::cli::doctor::device::{greeting, trouble};
 use crate::cli::outcome::Error;
 use crate::cli::places;
 use crate::config::Places;
