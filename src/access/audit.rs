@@ -27,6 +27,16 @@ pub struct Record {
     pub verdict: Verdict,
 }
 
+impl Record {
+    /// The limit that it met, if it was refused because its peer asks too much (429).
+    pub fn exceeded(&self) -> Option<&'static str> {
+        match self.verdict {
+            Verdict::Refused(limit) if self.status == 429 => Some(limit),
+            _ => None,
+        }
+    }
+}
+
 /// What a call was about, as far as it came to that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Note {

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
-use http::StatusCode;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -86,7 +85,7 @@ impl Shell for DaemonShell {
     /// Queries and document names stay out of the daemon's own log.
     fn record(&self, record: Record) {
         self.audit.call(&record);
-        if record.status == StatusCode::TOO_MANY_REQUESTS {
+        if record.exceeded().is_some() {
             *self.limited.lock().entry(record.peer).or_default() += 1;
         }
         if let Some(running) = self.running.get().and_then(Weak::upgrade) {

@@ -22,7 +22,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 
 use super::peers::{Peer, words};
 use super::privileges::Identity;
-use crate::access::audit::{Record, Verdict};
+use crate::access::audit::Record;
 use crate::config::{AuditConfig, AuditFailure};
 use crate::control::{Failed, OwnerSearch, Response};
 use crate::limits::{AUDIT_GATHER, AUDIT_GONE, AUDIT_RETRY, AUDIT_SUM, AUDIT_TIDY, AUDIT_WAITING_BYTES};
@@ -130,7 +130,7 @@ impl Audit {
 
     /// Records a device's call. Those that were one too many are summed.
     pub fn call(&self, record: &Record) {
-        if let Verdict::Refused(limit @ ("rate" | "at_once" | "bytes_per_day")) = record.verdict {
+        if let Some(limit) = record.exceeded() {
             return self.shared.sum(record.peer, limit);
         }
         let line = line::call(&self.shared.caller(record.peer), &self.shared.queries, record);

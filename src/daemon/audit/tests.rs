@@ -207,7 +207,8 @@ fn calls_that_were_one_too_many_are_summed() {
     let path = dir.path().join("audit.jsonl");
     let audit = Audit::start(&config(dir.path()), [0; 32]);
     for (peer, limit, times) in [(3, "rate", 1000), (3, "bytes_per_day", 1), (4, "rate", 2)] {
-        let refused = Record { peer: PeerId::new(peer), verdict: Verdict::Refused(limit), ..record("kettle") };
+        let refused =
+            Record { peer: PeerId::new(peer), status: 429, verdict: Verdict::Refused(limit), ..record("kettle") };
         (0..times).for_each(|_| audit.call(&refused));
     }
     audit.call(&Record { verdict: Verdict::Refused("range"), ..record("kettle") });
