@@ -151,6 +151,8 @@ pub struct PeerStatus {
     pub streams: usize,
     /// Authentic packets from an inner address that is not the peer's.
     pub spoofed_packets: u64,
+    /// Whether it spoke to the key that we had before when it last began a session.
+    pub uses_former_key: bool,
 }
 
 /// Many peers, each with its session and its stack.
@@ -209,6 +211,26 @@ impl Node {
         }
         self.flush_wakers();
         true
+    }
+
+    /// Answers under the key that we had before as well.
+    pub fn answer_under(&self, now: Instant, former: &PrivateKey) {
+        self.shared.gate.set_former(now, Some(former));
+    }
+
+    /// Answers no longer under the key that we had before: sessions made with it and their streams end at once.
+    pub fn forget_former_key(&self, now: Instant) {
+        self.shared.gate.set_former(now, None);
+        let ids = self.shared.directory.read().ids();
+        let peers = ids.into_iter().filter_map(|id| self.shared.directory.read().by_id(id));
+        peers.for_each(|peer| {
+            self.shared.with_state(&peer, |state| {
+                if state.session.forget_former(now) {
+                    state.reset_streams();
+                }
+            });
+        });
+        self.flush_wakers();
     }
 
     /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: without

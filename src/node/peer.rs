@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::{PeerStatus, WakeReason};
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack, StackConfig};
-use crate::tunnel::{Gate, Heard, Passed, Path, Refusal, Session};
+use crate::tunnel::{Gate, Heard, OwnKey, Passed, Path, Refusal, Session};
 
 /// A peer, from the moment it is added.
 pub(super) struct Peer {
@@ -191,6 +191,7 @@ impl State {
             sent_bytes: self.sent_bytes,
             streams: self.stack.as_ref().map_or(0, Stack::streams),
             spoofed_packets: self.spoofed_packets,
+            uses_former_key: self.session.own_key() == OwnKey::Former,
         }
     }
 

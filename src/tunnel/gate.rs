@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use super::Refusal;
 use super::noise::{Identity, Message, Stopped};
@@ -25,17 +26,53 @@ pub enum Admission {
     Refused(Refusal),
 }
 
+/// Which of our keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnKey {
+    /// The one we have.
+    Current,
+    /// The one we had before, which is still answered.
+    Former,
+}
+
 /// Our identity on the wire. Shared by all peers.
 pub struct Gate {
-    pub(super) identity: Identity,
+    current: Arc<Identity>,
+    former: RwLock<Option<Arc<Identity>>>,
+    handshakes_per_second: u64,
     load: Mutex<Load>,
 }
 
 impl Gate {
     /// `handshakes_per_second`: above that many, only sources that prove their address are served, each its share.
     pub fn new(now: Instant, key: &PrivateKey, handshakes_per_second: u64) -> Gate {
-        let load = Load::new(now, handshakes_per_second);
-        Gate { identity: Identity::new(now, key, handshakes_per_second), load: Mutex::new(load) }
+        Gate {
+            current: Arc::new(Identity::new(now, key, handshakes_per_second)),
+            former: RwLock::default(),
+            handshakes_per_second,
+            load: Mutex::new(Load::new(now, handshakes_per_second)),
+        }
+    }
+
+    /// Answers under the key that we had before too, or no longer.
+    pub fn set_former(&self, now: Instant, key: Option<&PrivateKey>) {
+        *self.former.write() = key.map(|key| Arc::new(Identity::new(now, key, self.handshakes_per_second)));
+    }
+
+    /// To which of our keys a handshake message is addressed that was admitted: the MAC1 tells.
+    pub(super) fn addressed(&self, message: &[u8]) -> OwnKey {
+        match &*self.former.read() {
+            Some(former) if former.is_addressed(message) => OwnKey::Former,
+            _ => OwnKey::Current,
+        }
+    }
+
+    /// Who we are under this key, if we still have it.
+    pub(super) fn identity(&self, own: OwnKey) -> Option<Arc<Identity>> {
+        match own {
+            OwnKey::Current => Some(self.current.clone()),
+            OwnKey::Former => self.former.read().clone(),
+        }
     }
 
     /// Decides on a datagram. A cookie is written into `answer`, which holds 64 bytes at least.
@@ -43,8 +80,8 @@ impl Gate {
         if datagram.len() > DATAGRAM_BYTES {
             return Admission::Refused(Refusal::Malformed);
         }
-        let is_calm = || !self.load.lock().is_loaded(now);
-        let message = match self.identity.verify(now, source, datagram, answer, is_calm) {
+        let (former, verified) = self.verify(now, source, datagram, answer);
+        let message = match verified {
             Ok(message) => message,
             Err(Stopped::Refused(refusal)) => return Admission::Refused(refusal),
             Err(Stopped::Cookie(length)) => {
@@ -58,11 +95,29 @@ impl Gate {
                 Admission::Refused(Refusal::TooMany)
             }
             Message::Response(index) => Admission::Index(index >> 8),
-            Message::Initiation => match self.identity.initiator(datagram) {
+            Message::Initiation => match former.as_deref().unwrap_or(&self.current).initiator(datagram) {
                 Some(key) => Admission::Handshake(key),
                 None => Admission::Refused(Refusal::Unauthenticated),
             },
         }
+    }
+
+    /// What a datagram is; and who we were, if it is a handshake message to the key that we had before.
+    fn verify(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        datagram: &[u8],
+        answer: &mut [u8],
+    ) -> (Option<Arc<Identity>>, Result<Message, Stopped>) {
+        let is_calm = || !self.load.lock().is_loaded(now);
+        let verified = self.current.verify(now, source, datagram, answer, is_calm);
+        if verified != Err(Stopped::Refused(Refusal::BadMac)) {
+            return (None, verified);
+        }
+        let former = self.identity(OwnKey::Former);
+        let verified = former.as_ref().map_or(verified, |it| it.verify(now, source, datagram, answer, is_calm));
+        (former, verified)
     }
 }
 

@@ -14,7 +14,7 @@ mod session;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub use gate::{Admission, Gate};
+pub use gate::{Admission, Gate, OwnKey};
 pub use session::{Heard, Passed, Reception, Session, SessionConfig};
 
 /// An outer path: where a datagram came from and the local address it came to, so that answers leave from there.

@@ -106,6 +106,11 @@ impl Identity {
         }
     }
 
+    /// Whether a handshake message's MAC1 was made with our public key.
+    pub(super) fn is_addressed(&self, message: &[u8]) -> bool {
+        self.unlimited.verify_packet(None, message, &mut []).is_ok()
+    }
+
     /// The key that a handshake initiation claims to come from, for the price of a Diffie-Hellman. Whether the claim is true,
     /// the peer's own state machine finds out.
     pub(super) fn initiator(&self, datagram: &[u8]) -> Option<PublicKey> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::keys::{REJECT_AFTER, index_in};
 use super::noise::{COOKIE, INITIATION, Noise, RESPONSE, Said, Ticked};
-use super::{Gate, Path, Refusal};
+use super::{Gate, OwnKey, Path, Refusal};
 use crate::key::{PresharedKey, PublicKey};
 use crate::limits::INITIATION_INTERVAL_MILLIS;
 
@@ -74,6 +74,10 @@ pub struct Session {
     config: SessionConfig,
     /// Made when the peer first speaks or is spoken to, and kept: it remembers the timestamps of handshakes (white paper §5.1).
     noise: Option<Box<Noise>>,
+    /// Which of our keys the peer spoke to last: `noise` is made with it.
+    own: OwnKey,
+    /// The same for the other of our keys, if the peer ever spoke to that.
+    other: Option<Box<Noise>>,
     /// Whether there are keys to send with.
     live: bool,
     /// The index of the session that we send with.
@@ -111,6 +115,8 @@ impl Session {
         Session {
             config,
             noise: None,
+            own: OwnKey::Current,
+            other: None,
             live: false,
             current: None,
             ticked: now,
@@ -142,6 +148,24 @@ impl Session {
     /// Whether something waiting to be sent can be sent now, or a handshake begun for it.
     pub fn can_progress(&self) -> bool {
         self.live || (self.config.path.is_some() && self.due.retry.is_none())
+    }
+
+    /// Which of our keys the peer spoke to last.
+    pub fn own_key(&self) -> OwnKey {
+        self.own
+    }
+
+    /// Drops everything that was agreed under the key that we had before. A peer that still used it is spoken to when it begins anew: until then
+    /// it would not understand us. Whether it did.
+    pub fn forget_former(&mut self, now: Instant) -> bool {
+        let used = self.own == OwnKey::Former;
+        if used {
+            self.swap_keys(now);
+            self.config.path = None;
+            self.due = Due::default();
+        }
+        self.other = None;
+        used
     }
 
     /// Since when the present session stands.
@@ -314,8 +338,14 @@ impl Session {
         if self.initiation_served_at.is_some_and(|served| now < served + interval) {
             return Err(Refusal::TooMany);
         }
-        self.make_noise(now, gate);
-        let Said::Answer(length) = self.receive(now, datagram, answer)? else { return Err(Refusal::Unauthenticated) };
+        let own = gate.addressed(datagram);
+        let said = if own == self.own {
+            self.make_noise(now, gate);
+            self.receive(now, datagram, answer)?
+        } else {
+            self.turn_to(own, now, gate, datagram, answer)?
+        };
+        let Said::Answer(length) = said else { return Err(Refusal::Unauthenticated) };
         self.initiation_served_at = Some(now);
         self.unconfirmed = index_in(&answer[4..]);
         if !self.is_live(now) {
@@ -375,11 +405,55 @@ impl Session {
     }
 
     fn make_noise(&mut self, now: Instant, gate: &Gate) {
-        let SessionConfig { public_key, preshared_key, index, .. } = &self.config;
-        self.noise.get_or_insert_with(|| {
+        if self.noise.is_none() {
             self.ticked = now;
-            Box::new(Noise::new(now, &gate.identity, public_key, preshared_key.as_ref(), *index))
-        });
+            self.noise = self.new_noise(now, gate, self.own);
+        }
+    }
+
+    /// `None` under a key that we no longer have.
+    fn new_noise(&self, now: Instant, gate: &Gate, own: OwnKey) -> Option<Box<Noise>> {
+        let SessionConfig { public_key, preshared_key, index, .. } = &self.config;
+        let identity = gate.identity(own)?;
+        Some(Box::new(Noise::new(now, &identity, public_key, preshared_key.as_ref(), *index)))
+    }
+
+    /// Takes an initiation that is addressed to the other of our keys. If it is authentic, that key is the one from now on, and the session
+    /// under the first has ended: the peer's configuration is another.
+    fn turn_to(
+        &mut self,
+        own: OwnKey,
+        now: Instant,
+        gate: &Gate,
+        datagram: &[u8],
+        answer: &mut [u8],
+    ) -> Result<Said, Refusal> {
+        let mut noise = match self.other.take() {
+            Some(mut noise) => {
+                // It has not been told the time for as long as the peer spoke to the first. What it may want sent nobody waits for.
+                noise.tick(now, answer);
+                noise
+            }
+            None => self.new_noise(now, gate, own).ok_or(Refusal::BadMac)?,
+        };
+        let said = noise.receive(now, datagram, answer);
+        self.other = Some(noise);
+        if matches!(said, Ok(Said::Answer(_))) {
+            self.swap_keys(now);
+        }
+        said
+    }
+
+    /// Speaks under the other of our keys, without a session yet.
+    fn swap_keys(&mut self, now: Instant) {
+        std::mem::swap(&mut self.noise, &mut self.other);
+        self.own = match self.own {
+            OwnKey::Current => OwnKey::Former,
+            OwnKey::Former => OwnKey::Current,
+        };
+        self.due = Due { keepalive: self.due.keepalive, ..Due::default() };
+        (self.live, self.current, self.unconfirmed) = (false, None, None);
+        (self.handshake_at, self.ticked) = (None, now);
     }
 
     fn mark_established(&mut self, now: Instant) {

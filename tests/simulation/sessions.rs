@@ -4,11 +4,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use adit::node::Node;
+use adit::node::{Node, NodePeer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::peers::ask;
-use crate::world::{FOUL, config, each_seed, id, inner, now, outer, pass, peer};
+use crate::world::{FOUL, Server, config, each_seed, id, inner, key, now, outer, pass, peer};
 
 #[test]
 fn a_roaming_peer_keeps_its_stream() {
@@ -73,6 +73,52 @@ fn a_replayed_datagram_changes_nothing() {
         answering.read_exact(&mut question).await.expect("the question");
         assert_eq!(&question, b"one thing more");
         assert_eq!(server.node.peer_status(now(), id(2)).expect("a peer").endpoint, Some(outer(2)));
+    });
+}
+
+#[test]
+fn during_an_overlap_a_peer_may_use_either_key_and_after_it_one() {
+    each_seed(|world| async move {
+        let mut server = world.add_server(config(1));
+        server.node.add_peer(now(), peer(2, None)).expect("a new peer");
+        server.node.answer_under(now(), &key(9));
+        let current = peer(1, Some(outer(1)));
+        let former = NodePeer { public_key: key(9).public(), ..current.clone() };
+        let uses_former = |server: &Server| server.node.peer_status(now(), id(2)).expect("a peer").uses_former_key;
+        world.watch();
+        let mut overheard = Vec::new();
+        // A device that is told the new key, and one that goes back to the old: each time a client that remembers nothing.
+        for (known, is_former) in [(&former, true), (&current, false), (&former, true), (&current, false)] {
+            let client = world.add_client(config(2), known.clone());
+            let (mut asking, mut answering) = ask(&mut server, &client).await;
+            assert_eq!(uses_former(&server), is_former);
+            pass(Duration::from_secs(1)).await;
+            overheard.extend(world.sent());
+            let before = server.count("handshake_messages_answered");
+            for heard in &overheard {
+                world.inject(heard.from, heard.to, heard.bytes.clone());
+                pass(Duration::from_millis(25)).await;
+            }
+            assert_eq!(server.count("handshake_messages_answered"), before, "a replay was answered");
+            assert_eq!(uses_former(&server), is_former, "a replay has turned it");
+            answering.write_all(b"answer").await.expect("an open stream");
+            asking.read_exact(&mut [0; 6]).await.expect("the answer");
+            pass(Duration::from_secs(1)).await;
+            world.sent();
+        }
+        let client = world.add_client(config(2), former.clone());
+        let (mut asking, _answering) = ask(&mut server, &client).await;
+        server.node.forget_former_key(now());
+        world.sent();
+        let refused = server.count("dropped_bad_mac");
+        asking.write_all(b"question").await.expect("room");
+        let _more = client.dial(80);
+        pass(Duration::from_secs(60)).await;
+        assert!(world.sent().iter().all(|sent| sent.from != outer(1)), "the key that is gone was answered");
+        assert!(server.count("dropped_bad_mac") > refused);
+        let client = world.add_client(config(2), current);
+        ask(&mut server, &client).await;
+        assert!(!uses_former(&server));
     });
 }
 
