@@ -11,7 +11,7 @@ use super::outcome::{Error, Exit, io_failed};
 use super::places::{ask_if_running, offline, unexpected};
 use super::qr::Code;
 use crate::config::wireguard::DeviceConfig;
-use crate::config::{Config, Places, create_new, read_server_key, write_atomically};
+use crate::config::{Config, Places, create_new, read_server_keys, write_atomically};
 use crate::control::{DeviceKeys, NewPeer, PeerReport, Request, Response, ServerReport, Terms};
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::name::PeerName;
@@ -48,7 +48,8 @@ pub fn server(places: &Places, config: &Config) -> Result<ServerReport, Error> {
         Some(Response::Status(report)) => Ok(report.server),
         Some(other) => Err(unexpected(&other)),
         None => Ok(ServerReport {
-            public_key: read_server_key(&config.server.key_file)?.public().to_string(),
+            public_key: read_server_keys(&config.server.key_file)?.key.public().to_string(),
+            former_key_until: None,
             endpoint: config.server.endpoint.clone(),
             addresses: config.server.tunnel.iter().map(|network| network.address).collect(),
             mtu: config.server.mtu,

@@ -1,14 +1,16 @@
 //! `adit server-key`: a new key for the server.
 
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::device::entropy;
-use super::outcome::{Exit, Outcome};
+use super::outcome::{Error, Exit, Outcome};
 use super::places::{self, ask_if_running};
 use super::terminal::{print, say};
-use crate::config::{Places, replace_key_file};
-use crate::control::Request;
-use crate::key::PrivateKey;
+use super::when;
+use crate::config::{Config, FormerKey, Places, ServerKeys, read_key_file, replace_key_file};
+use crate::control::{Request, Response};
+use crate::key::{PrivateKey, PublicKey};
 
 /// The server's own key
 #[derive(Debug, Subcommand)]
@@ -16,23 +18,81 @@ pub enum Command {
     /// Make a new key for the server, in place of one that may be stolen or is lost
     ///
     /// Prints the one line that every device must change in its configuration: the server's public key. Keys, addresses and grants of the
-    /// devices stay. The old key is gone when adit has been started again; nothing answers under it then.
-    Rotate,
+    /// devices stay. The old key is gone when adit has been started again; nothing answers under it then, unless an overlap is asked for.
+    Rotate {
+        /// Answer under the old key too until then (7d, 2027-01-31), so that devices can be changed one after the other; not after a theft
+        #[arg(long, value_name = "WHEN", value_parser = when::overlap)]
+        overlap: Option<Timestamp>,
+    },
+    /// End an overlap: answer no longer under the old key
+    ///
+    /// At once, also in a running daemon, and for good. Devices that still use the old key (adit status names them) meet silence.
+    Forget,
 }
 
 pub fn run(places: &Places, command: Command) -> Outcome {
-    let Command::Rotate = command;
     let config = places::load(places)?;
-    let key = PrivateKey::from_entropy(entropy()?);
-    replace_key_file(&config.server.key_file, &key)?;
-    print(&format!("PublicKey = {}\n", key.public()))?;
+    match command {
+        Command::Rotate { overlap } => rotate(places, &config, overlap),
+        Command::Forget => forget(places, &config),
+    }
+}
+
+fn rotate(places: &Places, config: &Config, overlap: Option<Timestamp>) -> Outcome {
+    let file = &config.server.key_file;
+    let former = overlap.map(|until| former(config, until)).transpose()?;
+    let keys = ServerKeys { key: PrivateKey::from_entropy(entropy()?), former };
+    replace_key_file(file, &keys)?;
+    print(&format!("PublicKey = {}\n", keys.key.public()))?;
     say(
         "This line takes the place of the old one under [Peer] in every device's configuration; nothing else there changes.",
     );
-    if matches!(ask_if_running(places, &Request::Status), Ok(Some(_))) {
+    if let Some(until) = overlap {
+        say(format_args!(
+            "Until {} the old key is answered too. adit status names the devices that still use it; adit server-key forget ends it earlier.",
+            when::shown(until)
+        ));
+    }
+    say_if_outdated(places, keys.key.public())
+}
+
+/// A daemon reads its key when it starts.
+fn say_if_outdated(places: &Places, key: PublicKey) -> Outcome {
+    if let Some(Response::Status(report)) = ask_if_running(places, &Request::Status)?
+        && report.server.public_key != key.to_string()
+    {
         say(
-            "adit still serves under the old key: start it again now (systemctl restart adit, or adit stop and what started it).",
+            "adit still serves under the old key alone: start it again now (systemctl restart adit, or adit stop and what started it).",
         );
     }
     Ok(Exit::Done)
+}
+
+/// The present key, to be answered until then. One that is former already would be forgotten with its devices.
+fn former(config: &Config, until: Timestamp) -> Result<FormerKey, Error> {
+    let present = read_key_file(&config.server.key_file)?;
+    match present.former.filter(|it| it.until > Timestamp::now()) {
+        None => Ok(FormerKey { key: present.key, until }),
+        Some(older) => {
+            let message = format!(
+                "an overlap is under way until {}, and two keys are answered at most",
+                when::shown(older.until)
+            );
+            let advice = "When all devices have the present key: adit server-key forget\nThen rotate again. To be rid of both keys: rotate without --overlap.";
+            Err(Error::new(Exit::Exists, message).advise(advice))
+        }
+    }
+}
+
+fn forget(places: &Places, config: &Config) -> Outcome {
+    let file = &config.server.key_file;
+    let ServerKeys { key, former } = read_key_file(file)?;
+    let (public, was_there) = (key.public(), former.is_some());
+    if was_there {
+        replace_key_file(file, &key.into())?;
+    }
+    // Also where the file has none: the daemon may have started with one that is no longer there.
+    ask_if_running(places, &Request::ForgetFormerKey)?;
+    say(if was_there { "The old key is answered no longer." } else { "There is no old key." });
+    say_if_outdated(places, public)
 }

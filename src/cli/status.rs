@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::outcome::{Error, Exit, Outcome};
@@ -143,6 +144,9 @@ fn screen(report: &StatusReport, style: Style) -> String {
     text.push_str(&field("configuration", &report.config.display().to_string()));
     text.push_str(&field("listening", &format!("{}/udp", server.listen)));
     text.push_str(&field("endpoint", &server.endpoint));
+    if let Some(until) = server.former_key_until {
+        text.push_str(&field("former key", &former_key_line(until, &report.peers)));
+    }
     let urls: Vec<_> = server.addresses.iter().map(|address| url(*address)).collect();
     text.push_str(&field("inside the tunnel", &urls.join(" ")));
     text.push_str(&field("index", &index_line(&report.index)));
@@ -177,6 +181,9 @@ pub fn peer_lines(peer: &PeerReport) -> String {
         text.push_str(&field("not served", &standing));
     }
     text.push_str(&field("latest handshake", &handshake(peer)));
+    if peer.uses_former_server_key {
+        text.push_str(&field("server key", "the former one"));
+    }
     if peer.received_bytes + peer.sent_bytes > 0 {
         let transfer = format!("{} received, {} sent", bytes(peer.received_bytes), bytes(peer.sent_bytes));
         text.push_str(&field("transfer", &transfer));
@@ -202,6 +209,18 @@ pub fn handshake(peer: &PeerReport) -> String {
         Some(ago) => format!("{} ago", seconds(ago)),
         None => "never".to_owned(),
     }
+}
+
+/// Until when the server's former key is answered, and for whom that matters.
+fn former_key_line(until: Timestamp, peers: &[PeerReport]) -> String {
+    let using: Vec<_> = peers.iter().filter(|it| it.uses_former_server_key).map(|it| it.name.to_string()).collect();
+    let using = if using.is_empty() { "no device".to_owned() } else { using.join(", ") };
+    let unseen = peers.iter().filter(|it| it.latest_handshake_seconds.is_none()).count();
+    let unseen = match unseen {
+        0 => String::new(),
+        _ => format!(", and perhaps by {} not seen since the start", count(unseen as u64, "device")),
+    };
+    format!("answered too until {}; used by {using}{unseen}", when::shown(until))
 }
 
 /// Who is locked out, and what ends it.
@@ -284,6 +303,7 @@ pub mod tests {
             received_bytes: 1_468_006,
             sent_bytes: 500 << 20,
             streams: 1,
+            uses_former_server_key: false,
         }
     }
 
@@ -295,6 +315,7 @@ pub mod tests {
             config: "/etc/adit/adit.toml".into(),
             server: ServerReport {
                 public_key: "x".to_owned(),
+                former_key_until: None,
                 endpoint: "home.example.org:51820".to_owned(),
                 addresses: vec!["10.94.7.1".parse().unwrap(), "fd7a:5c1e:90ab::1".parse().unwrap()],
                 mtu: 1280,

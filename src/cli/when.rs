@@ -18,6 +18,15 @@ pub fn until(text: &str) -> Result<When, String> {
     }
 }
 
+/// Until when two things are there at once: at most a year, and not for ever.
+pub fn overlap(text: &str) -> Result<Timestamp, String> {
+    let latest = Zoned::now().checked_add(Span::new().years(1)).map_err(|_| beyond(text))?;
+    match until(text)?.bound() {
+        Some(time) if time <= latest.timestamp() => Ok(time),
+        _ => Err(format!("{text} is too long: an overlap ends within a year")),
+    }
+}
+
 /// From when on: a date means its beginning, a span the time that long from now.
 pub fn not_before(text: &str) -> Result<When, String> {
     parse(text, &Zoned::now(), Ok)

@@ -106,6 +106,8 @@ pub enum Request {
     },
     /// End that.
     Unlock,
+    /// Answer no longer under the server's former key.
+    ForgetFormerKey,
     /// The owner's own search.
     Search(OwnerSearch),
     /// Figures of every collection.
@@ -353,6 +355,9 @@ pub struct PeerReport {
     pub sent_bytes: u64,
     /// Open streams.
     pub streams: usize,
+    /// Whether it used the server's former key when it last began a session.
+    #[serde(default)]
+    pub uses_former_server_key: bool,
 }
 
 /// What a device must know of the server.
@@ -360,6 +365,9 @@ pub struct PeerReport {
 pub struct ServerReport {
     /// Its public key, base64.
     pub public_key: String,
+    /// Until when its former key is answered too, if one is.
+    #[serde(default)]
+    pub former_key_until: Option<Timestamp>,
     /// What devices dial.
     pub endpoint: String,
     /// Its inner addresses.

@@ -153,6 +153,7 @@ pub(super) fn report(peers: &Peers, peer: &Peer, now: Timestamp, status: PeerSta
         received_bytes: status.received_bytes,
         sent_bytes: status.sent_bytes,
         streams: status.streams,
+        uses_former_server_key: status.uses_former_key,
     }
 }
 

@@ -8,7 +8,7 @@ use super::rehearsal;
 use super::running::{index_report, search_as_owner};
 use super::state::{StateDir, StateError};
 use super::why::{Reader, why};
-use crate::config::{Config, read_server_key};
+use crate::config::{Config, read_server_keys};
 use crate::control::{Failed, FailedKind, Request, Response};
 use crate::node::PeerStatus;
 use crate::search::Library;
@@ -49,7 +49,7 @@ fn answer_or_fail(config: &Config, request: &Request) -> Result<Response, Failed
                 let report = rehearsal::report(&rehearsal::sides(&peers, now, name, change)?, &library()?)?;
                 return Ok(Response::Rehearsed(Box::new(report)));
             }
-            let server = read_server_key(&config.server.key_file).map_err(failed)?.public();
+            let server = read_server_keys(&config.server.key_file).map_err(failed)?.key.public();
             let changed = change_peers(&mut peers, config, server, now, asked)?;
             // The change stands; who reads the log later should know that it is not complete.
             let recorded = changed.as_change().map_or(Ok(()), |change| record_offline(&config.audit, now, change));

@@ -10,7 +10,7 @@ use nix::unistd::getpid;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use super::audit::Audit;
+use super::audit::{Audit, Change};
 use super::calendar::Calendar;
 use super::devices::{
     change_peers, check_collections, explain, failed, lockdown, no_such_collection, node_peer, report,
@@ -52,6 +52,8 @@ pub struct Running {
     pub server: ServerReport,
     /// The server's own key.
     pub server_key: PublicKey,
+    /// Until when its former key is answered too, if one is.
+    pub(super) former_key_until: Mutex<Option<Timestamp>>,
     /// The devices.
     pub peers: Mutex<Peers>,
     /// Those of them that the node knows, because they are served at this time.
@@ -129,6 +131,10 @@ impl Running {
             Request::PeerExplain { name, typed, paths } => self.explain(&name, (&typed, &paths)),
             Request::PeerRehearse { name, change } => self.rehearse(&name, &change),
             Request::IndexRebuild { collection } => self.rebuild(collection),
+            Request::ForgetFormerKey => {
+                self.forget_former_key();
+                Ok(Response::Done)
+            }
             peers => self.answer_about_peers(peers),
         };
         answered.unwrap_or_else(Response::Failed)
@@ -218,10 +224,29 @@ impl Running {
         peers.next_change(now)
     }
 
-    /// Admits and cuts off devices as their time comes.
+    /// Answers no longer under the former key, if there is one.
+    fn forget_former_key(&self) {
+        if self.former_key_until.lock().take().is_some() {
+            self.link.node().forget_former_key(Instant::now());
+            self.audit.change(&Change::FormerServerKeyEnded);
+            tracing::info!("{}", Change::FormerServerKeyEnded);
+        }
+    }
+
+    /// Until when the former key is answered, if it is; its time may have come just now.
+    fn heed_former_key(&self) -> Option<Timestamp> {
+        let until = (*self.former_key_until.lock())?;
+        if until > self.calendar.now() {
+            return Some(until);
+        }
+        self.forget_former_key();
+        None
+    }
+
+    /// Admits and cuts off devices, and ends the former key, as their time comes.
     pub(super) async fn keep_calendar(&self) {
         loop {
-            let next = self.admit_now();
+            let next = self.admit_now().into_iter().chain(self.heed_former_key()).min();
             tokio::select! {
                 () = self.calendar.wait_for(next) => {}
                 () = self.changed.notified() => {}
@@ -265,7 +290,7 @@ impl Running {
             pid: own_pid(),
             uptime_seconds: self.started.elapsed().as_secs(),
             config: self.config_path.clone(),
-            server: self.server.clone(),
+            server: ServerReport { former_key_until: *self.former_key_until.lock(), ..self.server.clone() },
             lockdown: lockdown(&peers),
             peers: peers.iter().map(|peer| self.report(&peers, peer, now)).collect(),
             index: self.index(),

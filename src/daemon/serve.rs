@@ -37,7 +37,7 @@ use super::state::{StateDir, StateError};
 use super::usage::Usage;
 use super::{logging, notify_manager, reload};
 use crate::access::Policy;
-use crate::config::{Config, ConfigErrors, KeyFileError, Places, read_server_key};
+use crate::config::{Config, ConfigErrors, KeyFileError, Places, ServerKeys, read_server_keys};
 use crate::control::{Failed, FailedKind, ServerReport};
 use crate::http::{self, Appliance, Traffic};
 use crate::key::PrivateKey;
@@ -181,7 +181,7 @@ fn serve_here(options: ServeOptions, config: Config, readiness: Option<Readiness
 /// Everything that had to be done with rights and on one thread.
 struct Prepared {
     config: Config,
-    key: PrivateKey,
+    keys: ServerKeys,
     socket: UdpSocket,
     inherited: bool,
     state: StateDir,
@@ -199,7 +199,7 @@ impl Prepared {
                 source,
             })?;
         }
-        let key = read_server_key(&config.server.key_file)?;
+        let keys = read_server_keys(&config.server.key_file)?;
         let (socket, inherited) = socket::open(config.server.listen)?;
         let folders: Vec<PathBuf> = config.collections.iter().map(|it| it.path.clone()).collect();
         let identity = Identity::choose(options.user.as_deref(), &config.server.state_dir, &folders)?;
@@ -227,7 +227,7 @@ impl Prepared {
         let peers = Peers::load(state.path())?;
         let sandbox = confine(&config, options, &control_dir)?;
         warnings.extend(sandbox.lack().map(str::to_owned));
-        Ok(Prepared { config, key, socket, inherited, state, peers, sandbox, warnings })
+        Ok(Prepared { config, keys, socket, inherited, state, peers, sandbox, warnings })
     }
 
     async fn run(self, options: ServeOptions, readiness: Option<Readiness>) -> Result<(), ServeError> {
@@ -285,14 +285,20 @@ impl Prepared {
     }
 
     async fn start(self, options: &ServeOptions) -> Result<(Arc<Running>, Control, StateDir), ServeError> {
-        let Prepared { config, key, socket, inherited, state, peers, sandbox, warnings } = self;
+        let Prepared { config, keys: ServerKeys { key, former }, socket, inherited, state, peers, sandbox, warnings } =
+            self;
         let library = Arc::new(Library::open(library_config(&config))?);
         let node = Arc::new(Node::new(Instant::now(), node_config(&config, &key), entropy()));
         let calendar = Calendar::new(&config);
+        let former = former.filter(|it| it.until > calendar.now());
+        if let Some(former) = &former {
+            node.answer_under(Instant::now(), &former.key);
+        }
         let audit = Arc::new(Audit::start(&config.audit, derived_key(&key, b"adit audit key")));
         audit.know_all(peers.iter());
         let server = ServerReport {
             public_key: key.public().to_string(),
+            former_key_until: None,
             endpoint: config.server.endpoint.clone(),
             addresses: config.server.tunnel.iter().map(|network| network.address).collect(),
             mtu: config.server.mtu,
@@ -322,6 +328,7 @@ impl Prepared {
             config_path: options.places.config.clone(),
             server,
             server_key: key.public(),
+            former_key_until: Mutex::new(former.map(|it| it.until)),
             calendar,
             peers: Mutex::new(peers),
             admitted: Mutex::default(),

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Every command that has a help text.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "",
     "up",
     "init",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 39] = [
     "unlock",
     "server-key",
     "server-key rotate",
+    "server-key forget",
     "status",
     "metrics",
     "index",

@@ -219,6 +219,7 @@ fn nobody_is_answered_by_any_command() {
         let verbs = match command.as_str() {
             "client-config" => vec!["client-config"],
             "server-key-rotate" => vec!["server-key", "rotate"],
+            "server-key-forget" => vec!["server-key", "forget"],
             "server-key" => vec!["server-key"],
             _ => words,
         };

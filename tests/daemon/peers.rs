@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -177,6 +178,64 @@ fn a_new_server_key_is_one_line_for_each_device() {
     assert!(appliance.refused(&["serve"], 1).contains("server-key rotate"));
     appliance.adit(&["server-key", "rotate"]);
     appliance.serve();
+}
+
+#[test]
+fn during_an_overlap_both_server_keys_are_answered() {
+    let mut appliance = Appliance::serving();
+    let (changed, unchanged) = (appliance.device("phone", &[]), appliance.device("laptop", &[]));
+    let line = appliance.adit(&["server-key", "rotate", "--overlap", "7d"]);
+    assert!(appliance.refused(&["server-key", "rotate", "--overlap", "7d"], 7).contains("server-key forget"));
+    let change = |conf: &Path, line: &str| {
+        let text = fs::read_to_string(conf).unwrap();
+        let lines = text.lines().map(|old| if old.starts_with("PublicKey") { line.trim() } else { old });
+        fs::write(conf, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    };
+    appliance.stop();
+    appliance.serve();
+    assert!(appliance.adit(&["status"]).contains("used by no device, and perhaps by 2 devices"));
+    change(&changed, &line);
+    let mut old = appliance.agent(&unchanged);
+    for conf in [&changed, &unchanged] {
+        assert_eq!(appliance.agent(conf).total("kettle"), 1);
+    }
+    assert_eq!(old.total("kettle"), 1);
+    let status = appliance.adit(&["status"]);
+    assert!(status.contains("used by laptop\n"), "{status}");
+    let uses = |name: &str| appliance.json(&["peer", "show", name])["uses_former_server_key"].clone();
+    assert_eq!((uses("phone"), uses("laptop")), (json!(false), json!(true)));
+
+    // Who is on the old key is cut off while it is at work.
+    appliance.adit(&["server-key", "forget"]);
+    let answer = old.ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert_eq!(appliance.agent(&changed).total("kettle"), 1);
+    assert!(!appliance.adit(&["status"]).contains("former key"));
+    let file = fs::read_to_string(appliance.path("keys/server.key")).unwrap();
+    assert_eq!(file.lines().count(), 1, "one key is left");
+    assert!(appliance.adit(&["audit"]).contains("former server key ended"));
+    change(&unchanged, &line);
+    assert_eq!(appliance.agent(&unchanged).total("kettle"), 1);
+}
+
+#[test]
+fn an_overlap_ends_by_itself_also_where_nobody_is_there_to_see_it() {
+    let mut appliance = Appliance::serving();
+    let conf = appliance.device("phone", &[]);
+    appliance.adit(&["server-key", "rotate", "--overlap", "4s"]);
+    appliance.stop();
+    appliance.serve();
+    let status = || appliance.adit(&["status"]);
+    let used = appliance.agent(&conf).total("kettle") == 1;
+    wait_until("the end of the overlap", || (!status().contains("former key")).then_some(()));
+    // A machine that is slow to start may have missed all of it.
+    assert!(used || !appliance.json(&["peer", "show", "phone"])["latest_handshake_seconds"].is_number());
+    let answer = appliance.agent(&conf).ask("tools/list", json!({}));
+    assert!(answer.get("error").is_some(), "{answer}");
+    assert!(appliance.adit(&["doctor"]).contains("server-key forget"));
+    for far in ["never", "2y"] {
+        assert!(appliance.refused(&["server-key", "rotate", "--overlap", far], 2).contains("within a year"));
+    }
 }
 
 #[test]

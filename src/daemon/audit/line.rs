@@ -203,6 +203,8 @@ pub enum Change {
     },
     /// They are admitted again.
     Unlocked,
+    /// The server's former key is answered no longer.
+    FormerServerKeyEnded,
     /// The configuration was read again.
     Reloaded {
         /// What became of it, a sentence each.
@@ -227,6 +229,7 @@ impl fmt::Display for Change {
             Change::Lockdown { except } if except.is_empty() => f.write_str("all peers locked out"),
             Change::Lockdown { except } => write!(f, "all peers locked out but {}", except.join(", ")),
             Change::Unlocked => f.write_str("peers admitted again"),
+            Change::FormerServerKeyEnded => f.write_str("the server's former key is answered no longer"),
             Change::Reloaded { notes } => write!(f, "configuration read again: {}", notes.join("; ")),
             Change::ReloadRefused => f.write_str("configuration refused"),
         }

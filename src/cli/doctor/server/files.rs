@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use crate::cli::doctor::Finding;
 use crate::cli::units::{bytes, count, grouped};
-use crate::config::{CollectionConfig, Config, read_server_key};
+use crate::config::{CollectionConfig, Config, ServerKeys, read_server_keys};
 use crate::daemon::calendar::Calendar;
 use crate::limits::DOCTOR_FOLDERS;
 
@@ -23,7 +25,12 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
 }
 
 fn key(file: &Path) -> Finding {
-    match read_server_key(file) {
+    match read_server_keys(file) {
+        Ok(ServerKeys { former: Some(former), .. }) if former.until <= Timestamp::now() => Finding::warning(
+            "server key",
+            format!("{} still holds the key before, which is answered no longer", file.display()),
+            "take it out: adit server-key forget",
+        ),
         Ok(_) => Finding::well("server key", format!("{}, for its owner alone", file.display())),
         Err(error) => Finding::failed(
             "server key",
