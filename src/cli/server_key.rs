@@ -20,7 +20,9 @@ pub enum Command {
     /// Prints the one line that every device must change in its configuration: the server's public key. Keys, addresses and grants of the
     /// devices stay. The old key is gone when adit has been started again; nothing answers under it then, unless an overlap is asked for.
     Rotate {
-        /// Answer under the old key too until then (7d, 2027-01-31), so that devices can be changed one after the other; not after a theft
+        /// Answer under the old key too, for this long (7d)
+        ///
+        /// Or until then (2027-01-31), a year at most: so that devices can be changed one after the other. Not after a theft.
         #[arg(long, value_name = "WHEN", value_parser = when::overlap)]
         overlap: Option<Timestamp>,
     },

@@ -45,7 +45,10 @@ def outpost(tmp_path_factory):
     """An appliance for tests of the tunnel alone: a large inner MTU, few handshakes before it is under load, and one big file."""
     documents = tmp_path_factory.mktemp("documents")
     (documents / "big.txt").write_bytes(random.Random(5).randbytes(3_000_000).hex().encode())
-    yield from served(Appliance("outpost", documents, 1, 1500, "[limits.total]\nhandshakes_per_second = 200\n"))
+    appliance = Appliance("outpost", documents, 1, 1500, "[limits.total]\nhandshakes_per_second = 200\n")
+    # It has a new key, and answers under its former one too.
+    appliance.adit("server-key", "rotate", "--overlap", "1d")
+    yield from served(appliance)
 
 
 @pytest.fixture(scope="session")

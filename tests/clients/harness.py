@@ -208,7 +208,7 @@ class Appliance:
         self.config.write_text(self.config.read_text().replace("[server]\n", f"[server]\nmtu = {mtu}\n", 1) + more)
 
     def adit(self, verb, *arguments, check=True, **options):
-        verbs = [verb, arguments[0]] if verb in ("peer", "index", "config") else [verb]
+        verbs = [verb, arguments[0]] if verb in ("peer", "index", "config", "server-key") else [verb]
         rest = arguments[len(verbs) - 1:]
         return self.namespace.run(ADIT, *verbs, "--config", self.config, *rest, check=check, **options)
 

@@ -1,5 +1,6 @@
 """WireGuard's handshakes against the real daemon, with a peer whose every byte is ours: what a standard client never says, and must not gain by."""
 
+import base64
 import os
 import struct
 import time
@@ -62,6 +63,36 @@ def test_a_replayed_initiation_is_ignored(line, peer):
     assert line.is_quiet(peer.socket, elsewhere)
     peer.session = session
     assert peer.ping()
+
+
+def test_a_peer_may_go_from_one_server_key_to_the_other_and_back(line, peer):
+    present, former = ((line.appliance.dir / "keys" / "server.key").read_text()).splitlines()
+    assert wire.public(base64.b64decode(present)) == peer.server_key
+    moving, keys = line.peer(), {"present": peer.server_key, "former": wire.public(base64.b64decode(former.split()[0]))}
+    said = []
+    for name in ("former", "present", "former", "present"):
+        moving.server_key = keys[name]
+        old = moving.session
+        handshake = moving.initiation()
+        moving.socket.send(handshake.message)
+        moving.session = handshake.session(moving.socket.recv(4096), moving.psk)
+        assert moving.session and moving.ping()
+        assert moving.status()["uses_former_server_key"] == (name == "former")
+        # What it said before to this key or the other turns it no more, and its session under the other is over.
+        said.append(handshake.message)
+        for message in said:
+            time.sleep(HANDSHAKE_PAUSE)
+            with line.counted(dropped_replayed=1, handshake_messages_answered=0):
+                moving.socket.send(message)
+        if old:
+            moving.socket.send(old.data(moving.echo()[0]))
+        assert line.is_quiet(moving.socket)
+        assert moving.ping()
+    # A third key of the server's there never was.
+    moving.server_key = wire.public(os.urandom(32))
+    with line.counted(dropped_bad_mac=1):
+        moving.socket.send(moving.initiation().message)
+    assert line.is_quiet(moving.socket)
 
 
 def test_a_second_initiation_within_twenty_milliseconds_waits(line, peer):
