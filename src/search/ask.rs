@@ -147,6 +147,8 @@ struct Search<'a> {
     admitted: Vec<Option<Bits>>,
     total: u64,
     total_is_exact: bool,
+    /// Whether only those are found, of what is admitted, in which a leaf stands.
+    covered: bool,
     fuzzy: bool,
 }
 
@@ -178,6 +180,7 @@ impl<'a> Search<'a> {
             admitted: Vec::new(),
             total: 0,
             total_is_exact: true,
+            covered,
             fuzzy: pass != Pass::Exact,
         };
         let is_empty = asked.clauses.is_empty();
@@ -191,7 +194,7 @@ impl<'a> Search<'a> {
         if let Some(before) = before {
             search.leave_out(before)?;
         }
-        search.count(covered)?;
+        search.count()?;
         Ok(search)
     }
 
@@ -200,12 +203,11 @@ impl<'a> Search<'a> {
     }
 
     fn leave_out(&mut self, before: &Search) -> Result<(), LibraryError> {
-        let (_, covered) = beyond_candidates(&before.plan);
         for (number, part) in self.view.parts.iter().enumerate() {
             let (Some(admitted), Some(known)) = (&mut self.admitted[number], &before.admitted[number]) else {
                 continue;
             };
-            let found = if covered { before.standing(part, known, u64::MAX)? } else { known.clone() };
+            let found = if before.covered { before.standing(part, known, u64::MAX)? } else { known.clone() };
             admitted.subtract(&found);
         }
         Ok(())
@@ -213,10 +215,10 @@ impl<'a> Search<'a> {
 
     /// Counts the documents that are found: all that are admitted, unless it takes a leaf in addition; those are counted one by one, up
     /// to a limit.
-    fn count(&mut self, covered: bool) -> Result<(), LibraryError> {
+    fn count(&mut self) -> Result<(), LibraryError> {
         for (part, admitted) in self.view.parts.iter().zip(&self.admitted) {
             let Some(admitted) = admitted else { continue };
-            self.total += match covered {
+            self.total += match self.covered {
                 true => self.standing(part, admitted, TOTAL_EXACT.saturating_sub(self.total))?.len(),
                 false => admitted.len(),
             };
@@ -271,13 +273,20 @@ impl<'a> Search<'a> {
         let wanted = before + TIER_DOCUMENTS;
         let mut candidates = match self.scores() {
             true => best(self.view, &self.plan, &self.statistics, &self.admitted, wanted)?,
-            false => self.by_path(wanted),
+            false => Vec::new(),
         };
+        let scored = candidates.len();
+        if scored < wanted && !(self.scores() && self.covered) {
+            let others = self.by_path(&candidates, wanted - scored);
+            candidates.extend(others);
+        }
         let is_last = candidates.len() < wanted;
         let mut candidates = candidates.split_off(before.min(candidates.len()));
         if self.scores() {
+            let others = candidates.split_off(scored.saturating_sub(before));
             self.add_named(tier, &mut candidates)?;
             rescore(self.view, &self.plan, &self.statistics, &mut candidates)?;
+            candidates.extend(others);
         }
         Ok((candidates, is_last))
     }
@@ -296,8 +305,9 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Where nothing scores (only properties were asked for): the first documents by collection and path.
-    fn by_path(&self, wanted: usize) -> Vec<Candidate> {
+    /// What meets the condition and does not score (by its properties, or by what is not in it): the first documents by collection and
+    /// path, without those that do score.
+    fn by_path(&self, scored: &[Candidate], wanted: usize) -> Vec<Candidate> {
         let parts = self.view.parts.iter().zip(&self.admitted).enumerate();
         let files = parts.filter_map(|(number, (part, admitted))| Some((number, part, admitted.as_ref()?)));
         let files = files.flat_map(|(number, part, admitted)| {
@@ -315,7 +325,7 @@ impl<'a> Search<'a> {
                 doc: 0,
             })
         });
-        let mut shown = HashSet::new();
+        let mut shown: HashSet<Shown> = scored.iter().map(|candidate| candidate.shown).collect();
         files.filter(|file| shown.insert(file.shown)).take(wanted).collect()
     }
 

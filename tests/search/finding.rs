@@ -51,6 +51,32 @@ fn phrases_signs_and_alternatives() {
 }
 
 #[test]
+fn what_meets_the_condition_without_a_word_comes_last() {
+    let texts =
+        [("a.md", "garden club"), ("b.pdf", "annual report"), ("c.pdf", "annual garden"), ("d/a.md", "something else")];
+    check(
+        &texts,
+        &[
+            ("garden | type:pdf", &["a.md", "c.pdf", "b.pdf"]),
+            ("garden (-annual)", &["a.md", "c.pdf", "d/a.md"]),
+            ("zeppelin | path:d/", &["d/a.md"]),
+        ],
+    );
+    let bench = Bench::of(&texts);
+    let page = |after| bench.ask_with(SearchRequest { query: "garden | type:pdf".into(), limit: 1, after, ..plain() });
+    let (mut seen, mut after) = (Vec::new(), None);
+    while seen.len() < 9 {
+        let answer = page(after);
+        seen.extend(paths(&answer.results));
+        after = answer.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["a.md", "c.pdf", "b.pdf"]);
+}
+
+#[test]
 fn fields_narrow() {
     let bench = Bench::new(&["notes"]);
     let mut writer = bench.writer("notes");
