@@ -42,6 +42,17 @@ pub const SENDERS: usize = 4;
 /// Events between the node and whoever accepts streams, in number; the node keeps the rest.
 pub const EVENTS: usize = 256;
 
+/// Handshake messages that wait to be served, in number: a second of what one core can serve without cookies, and a tenth of one with. What comes
+/// on top is dropped, as the kernel drops what is beyond its 4096.
+pub const HANDSHAKES_WAITING: usize = 2048;
+
+/// For how long handshakes are served at one go, in microseconds: two or so, or some ninety refusals by cookie.
+pub const HANDSHAKES_TURN_MICROS: u64 = 600;
+
+/// The pause after that under load, in milliseconds, which the runtime's clock makes two of: a flood gets a quarter of a core, enough to answer thirty
+/// thousand of its messages a second.
+pub const HANDSHAKES_PAUSE_MILLIS: u64 = 1;
+
 /// Errors on receiving, one after the other, after which each is followed by a pause: ICMP's answers come in twos and threes.
 pub const RECEIVE_ERRORS_IN_A_ROW: u32 = 16;
 

@@ -1,5 +1,5 @@
-//! What keeps a node going: datagrams, the activity of streams, time. One task takes datagrams in, one minds the clock, and a few
-//! let ready peers send, so that two peers use two cores. Where nothing happens, nothing runs.
+//! What keeps a node going: datagrams, the activity of streams, time. One task takes datagrams in, one serves the handshakes among them, one
+//! minds the clock, and a few let ready peers send, so that two peers use two cores. Where nothing happens, nothing runs.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,12 +11,13 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::limits::{RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS};
+use crate::limits::{HANDSHAKES_PAUSE_MILLIS, HANDSHAKES_TURN_MICROS, RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS};
 use crate::link::batch::Batch;
 use crate::link::clock;
+use crate::link::handshakes::Handshakes;
 use crate::link::udp::Udp;
 use crate::link::wakeups::WakeupCounters;
-use crate::node::{Event, Node, Outbox};
+use crate::node::{Event, Node, Outbox, is_handshake};
 
 /// What the tasks of one link have in common.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct Drive {
     pub(super) node: Arc<Node>,
     pub(super) udp: Udp,
     pub(super) wakeups: WakeupCounters,
+    pub(super) handshakes: Handshakes,
     senders: Arc<Senders>,
     alarm: Alarm,
     /// True once a task has ended: a link that lost one is of no more use.
@@ -39,17 +41,20 @@ impl Drive {
             node,
             udp,
             wakeups: WakeupCounters::default(),
+            handshakes: Handshakes::default(),
             senders,
             alarm,
             ended: watch::Sender::new(false),
         })
     }
 
-    /// Starts the tasks that end only by force: one that receives, and one for the clock.
+    /// Starts the tasks that end only by force: one that receives, one for handshakes, and one for the clock.
     pub(super) fn spawn(self: &Arc<Drive>, events: &mpsc::Sender<Event>, runtime: &Handle) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let (drive, to) = (Arc::clone(self), events.clone());
         tasks.spawn_on(async move { drive.until_it_ends(drive.receive(to)).await }, runtime);
+        let (drive, to) = (Arc::clone(self), events.clone());
+        tasks.spawn_on(async move { drive.until_it_ends(drive.serve_handshakes(to)).await }, runtime);
         let (drive, to) = (Arc::clone(self), events.clone());
         tasks.spawn_on(async move { drive.until_it_ends(drive.keep_time(to)).await }, runtime);
         tasks
@@ -92,14 +97,50 @@ impl Drive {
             self.wakeups.datagrams.fetch_add(1, Relaxed);
             let now = clock::now();
             for (path, datagram) in batch.datagrams() {
+                if is_handshake(datagram) {
+                    self.handshakes.add(path, datagram);
+                    continue;
+                }
                 if outbox.room() == 0 {
                     self.udp.send(&mut outbox).await;
                 }
                 self.node.handle_datagram(now, path, datagram, &mut outbox);
             }
+            self.handshakes.announce();
             self.udp.send(&mut outbox).await;
             self.settle(&events);
             self.share_work();
+        }
+    }
+
+    /// Serves handshakes for a turn at a time: what they cost must not be taken from those in session.
+    async fn serve_handshakes(&self, events: mpsc::Sender<Event>) {
+        let mut outbox = Outbox::new();
+        let turn = Duration::from_micros(HANDSHAKES_TURN_MICROS);
+        loop {
+            self.handshakes.announced().await;
+            let mut begun = clock::now();
+            while let Some(message) = self.handshakes.take() {
+                let now = clock::now();
+                self.node.handle_datagram(now, message.path, message.bytes(), &mut outbox);
+                self.udp.send(&mut outbox).await;
+                if now.saturating_duration_since(begun) >= turn {
+                    self.settle(&events);
+                    self.share_work();
+                    self.give_way(now).await;
+                    begun = clock::now();
+                }
+            }
+            self.settle(&events);
+            self.share_work();
+        }
+    }
+
+    /// Between two turns of handshakes: a moment for what is ready, and under load for everything else on the machine.
+    async fn give_way(&self, now: Instant) {
+        match self.node.is_loaded(now) {
+            true => tokio::time::sleep(Duration::from_millis(HANDSHAKES_PAUSE_MILLIS)).await,
+            false => tokio::task::yield_now().await,
         }
     }
 

@@ -4,6 +4,7 @@
 mod batch;
 pub mod clock;
 mod drive;
+mod handshakes;
 mod socket;
 mod stream;
 mod udp;
@@ -126,7 +127,7 @@ impl Link {
     }
 
     /// What happened on the socket, by the names of metrics.
-    pub fn counters(&self) -> [(&'static str, u64); 5] {
+    pub fn counters(&self) -> [(&'static str, u64); 6] {
         let counters = &self.drive.udp.counters;
         [
             ("udp_received", &counters.received),
@@ -134,6 +135,7 @@ impl Link {
             ("udp_unsent", &counters.unsent),
             ("udp_receive_errors", &counters.receive_errors),
             ("udp_send_waits", &counters.send_waits),
+            ("dropped_handshakes_waiting", &self.drive.handshakes.dropped),
         ]
         .map(|(name, counter)| (name, counter.load(Relaxed)))
     }

@@ -34,8 +34,8 @@ use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES};
 use crate::peer::PeerId;
 use crate::stack::OpenError;
-pub use crate::tunnel::Path;
 use crate::tunnel::{Admission, Refusal, Session, SessionConfig};
+pub use crate::tunnel::{HANDSHAKE_BYTES, Path, is_handshake};
 pub use counters::Counters;
 pub use outbox::{Outbox, Run};
 pub use refusals::{RefusalSum, Refused};
@@ -293,6 +293,11 @@ impl Node {
         shared.with_state(&peer, |state| state.transmit(now, &shared.gate, outbox, &shared.counts));
         outbox.holds = Some(Held { shared: shared.clone(), peer });
         true
+    }
+
+    /// Whether more handshakes come than are served without a cookie.
+    pub fn is_loaded(&self, now: Instant) -> bool {
+        self.shared.gate.is_loaded(now)
     }
 
     /// Whether a peer waits for its turn in `poll_transmit`: then another of those who call it has something to do.

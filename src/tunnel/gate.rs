@@ -59,6 +59,11 @@ impl Gate {
         *self.former.write() = key.map(|key| Arc::new(Identity::new(now, key, self.handshakes_per_second)));
     }
 
+    /// Whether more handshakes come, or came a moment ago, than are served without a cookie.
+    pub fn is_loaded(&self, now: Instant) -> bool {
+        self.load.lock().is_loaded(now)
+    }
+
     /// To which of our keys a handshake message is addressed that was admitted: the MAC1 tells.
     pub(super) fn addressed(&self, message: &[u8]) -> OwnKey {
         match &*self.former.read() {
@@ -110,7 +115,7 @@ impl Gate {
         datagram: &[u8],
         answer: &mut [u8],
     ) -> (Option<Arc<Identity>>, Result<Message, Stopped>) {
-        let is_calm = || !self.load.lock().is_loaded(now);
+        let is_calm = || !self.is_loaded(now);
         let verified = self.current.verify(now, source, datagram, answer, is_calm);
         if verified != Err(Stopped::Refused(Refusal::BadMac)) {
             return (None, verified);

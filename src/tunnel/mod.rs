@@ -26,6 +26,15 @@ pub struct Path {
     pub local: Option<IpAddr>,
 }
 
+/// The length of the longest handshake message in bytes, an initiation (white paper §5.4.2).
+pub const HANDSHAKE_BYTES: usize = 148;
+
+/// Whether a datagram has the look of a handshake message, or of a cookie for one: to serve it costs up to a hundred times what data does.
+pub fn is_handshake(datagram: &[u8]) -> bool {
+    let kinds = noise::INITIATION..=noise::COOKIE;
+    datagram.len() <= HANDSHAKE_BYTES && datagram.first().is_some_and(|kind| kinds.contains(kind))
+}
+
 /// Why a datagram was dropped without a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refusal {
