@@ -1,5 +1,6 @@
-//! A small fuzzer that every run of the tests has time for: sound bytes changed in many ways, by a seed, against every parser that is ours, requests, and both
-//! sides of the tunnel. What fails is made as small as it can be and kept.
+//! A small fuzzer that every run of the tests has time for: what `tests/fuzz/guided/run` found at length is tried again, then sound bytes
+//! changed in many ways, by a seed, against every parser that is ours, requests, and both sides of the tunnel. What fails is made as
+//! small as it can be and kept.
 
 #![cfg(feature = "server")]
 
@@ -50,11 +51,20 @@ fn no_parser_of_ours_panics_or_breaks_its_promises_whatever_the_bytes() {
 /// Tries one subject for some time. An error says where the input is that failed.
 fn fuzz(subject: Subject, seed: u64, time: Duration) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let seeds = subject.seeds(&root.join("tests/library"));
+    let mut seeds = subject.seeds(&root.join("tests/library"));
     let fails = |bytes: &[u8]| catch_unwind(|| subject.try_bytes(bytes)).is_err();
     for seed in &seeds {
         assert!(!fails(seed), "{}: a seed itself fails", subject.name());
     }
+    let begun = Instant::now();
+    let corpus = corpus(&root.join("tests/fuzz/corpus").join(subject.name()));
+    let broken: Vec<String> =
+        corpus.iter().filter(|(_, bytes)| fails(bytes)).map(|(path, _)| path.display().to_string()).collect();
+    if !broken.is_empty() {
+        return Err(format!("{}: it fails with {}", subject.name(), broken.join(", ")));
+    }
+    println!("{}: {} inputs of its corpus took {} ms", subject.name(), corpus.len(), begun.elapsed().as_millis());
+    seeds.extend(corpus.into_iter().map(|(_, bytes)| bytes));
     let mut mutator = Mutator::new(seed, seeds);
     let (end, mut tries, mut slowest) = (Instant::now() + time, 0, Duration::ZERO);
     while Instant::now() < end {
@@ -71,6 +81,14 @@ fn fuzz(subject: Subject, seed: u64, time: Duration) -> Result<(), String> {
     }
     println!("{}: {tries} inputs, the slowest took {} ms", subject.name(), slowest.as_millis());
     Ok(())
+}
+
+/// What `tests/fuzz/guided/run` found, by name.
+fn corpus(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort_unstable();
+    paths.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
 /// Leaves out of a failing input what it does not need to fail.
