@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -48,9 +48,7 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let length = ready!(self.0.poll_read(context, buffer.initialize_unfilled()))?;
-        buffer.advance(length);
-        Poll::Ready(Ok(()))
+        self.0.poll_read_with(context, buffer.remaining(), |bytes| buffer.put_slice(bytes)).map_ok(drop)
     }
 }
 

@@ -50,6 +50,17 @@ impl Stream {
         self.with(|stack| stack.poll_read(self.id, context, buffer)).unwrap_or_else(|error| Poll::Ready(Err(error)))
     }
 
+    /// The same, handed over in one piece or two of `room` bytes at most, for buffers that are not initialised.
+    pub fn poll_read_with(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        take: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        self.with(|stack| stack.poll_read_with(self.id, context, room, take))
+            .unwrap_or_else(|error| Poll::Ready(Err(error)))
+    }
+
     /// Takes as many bytes as the send ring has room for.
     pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.with(|stack| stack.poll_write(self.id, context, bytes)).unwrap_or_else(|error| Poll::Ready(Err(error)))

@@ -69,13 +69,18 @@ impl Connection {
         }
     }
 
-    /// Bytes received into `buffer`.
-    pub(super) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if buffer.is_empty() {
+    /// Hands over up to `room` bytes received.
+    pub(super) fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        room: usize,
+        take: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        if room == 0 {
             return Poll::Ready(Ok(0));
         }
         if self.tcb.readable() > 0 {
-            return Poll::Ready(Ok(self.tcb.read(buffer)));
+            return Poll::Ready(Ok(self.tcb.read(room, take)));
         }
         if self.tcb.is_received() {
             return Poll::Ready(Ok(0));

@@ -251,15 +251,31 @@ impl Stack {
         self.table.count(User::Stream)
     }
 
-    /// Bytes received on a connection; fails once it is gone.
+    /// Bytes received on a connection, into `buffer`; fails once it is gone.
     pub fn poll_read(
         &mut self,
         id: ConnectionId,
         context: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let mut rest = &mut *buffer;
+        self.poll_read_with(id, context, rest.len(), |bytes| {
+            let (here, behind) = std::mem::take(&mut rest).split_at_mut(bytes.len());
+            here.copy_from_slice(bytes);
+            rest = behind;
+        })
+    }
+
+    /// The same, handed over in one piece or two of `room` bytes at most, for buffers that are not initialised.
+    pub fn poll_read_with(
+        &mut self,
+        id: ConnectionId,
+        context: &mut Context<'_>,
+        room: usize,
+        take: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<usize>> {
         let Some(connection) = self.table.get_mut(id) else { return Poll::Ready(Err(gone())) };
-        let read = connection.poll_read(context, buffer);
+        let read = connection.poll_read(context, room, take);
         if matches!(read, Poll::Ready(Ok(1..))) {
             // The window may have opened enough to say so.
             self.schedule(id);

@@ -189,9 +189,9 @@ impl Tcb {
         self.receive.readable()
     }
 
-    /// Bytes into `out`; how many that are.
-    pub(super) fn read(&mut self, out: &mut [u8]) -> usize {
-        self.receive.read(out)
+    /// Hands over up to `room` bytes; how many that are.
+    pub(super) fn read(&mut self, room: usize, take: impl FnMut(&[u8])) -> usize {
+        self.receive.read(room, take)
     }
 
     /// Drops what can be read; how many bytes.

@@ -230,9 +230,9 @@ impl Receiver {
         }
     }
 
-    /// Bytes into `out`; how many that are.
-    pub(super) fn read(&mut self, out: &mut [u8]) -> usize {
-        let read = self.ring.read(out);
+    /// Hands over up to `room` bytes; how many that are.
+    pub(super) fn read(&mut self, room: usize, take: impl FnMut(&[u8])) -> usize {
+        let read = self.ring.read(room, take);
         self.offer(read);
         read
     }

@@ -87,10 +87,11 @@ impl Ring {
         }
     }
 
-    /// Moves bytes from the front into `out`; how many that are.
-    pub(super) fn read(&mut self, out: &mut [u8]) -> usize {
-        let length = out.len().min(self.length);
-        self.copy(0, &mut out[..length]);
+    /// Hands over up to `room` bytes from the front, in one piece or two; how many that are.
+    pub(super) fn read(&mut self, room: usize, mut take: impl FnMut(&[u8])) -> usize {
+        let length = room.min(self.length);
+        let first = length.min(self.bytes.len() - self.head);
+        [&self.bytes[self.head..self.head + first], &self.bytes[..length - first]].into_iter().for_each(&mut take);
         self.drop_front(length);
         length
     }
@@ -107,9 +108,8 @@ mod tests {
     use super::*;
 
     fn read(ring: &mut Ring, length: usize) -> Vec<u8> {
-        let mut out = vec![0; length];
-        let read = ring.read(&mut out);
-        out.truncate(read);
+        let mut out = Vec::new();
+        assert_eq!(ring.read(length, |bytes| out.extend_from_slice(bytes)), out.len());
         out
     }
 
