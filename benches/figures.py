@@ -8,6 +8,9 @@ namespace. The server is adit, or the same HTTP service (examples/kernel_tcp.rs)
 where they are installed (`cargo install boringtun-cli gotatun-cli`). Uploads go into examples/sink.rs: adit takes none. The CPU of the server is that of
 its processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure. onetun is a client's end alone, and has no row.
 
+The wireguard-go is the one found first in PATH, at both ends. That of Debian's stable is of 2022 and has none of the kernel's offloads; unstable's package,
+unpacked by `dpkg-deb -x`, runs there too.
+
 These machines are shared and noisy: read the ratios.
 """
 
