@@ -96,6 +96,8 @@ pub struct Session {
 struct Due {
     /// Repeat our initiation.
     retry: Option<Instant>,
+    /// Begin a handshake of our own again, if need be: the peer has begun one, and did not finish it.
+    yields: Option<Instant>,
     /// Send a keepalive: data came, and we have sent nothing since.
     answer: Option<Instant>,
     /// Begin a new handshake: we have sent data and heard nothing since.
@@ -147,7 +149,7 @@ impl Session {
 
     /// Whether something waiting to be sent can be sent now, or a handshake begun for it.
     pub fn can_progress(&self) -> bool {
-        self.live || (self.config.path.is_some() && self.due.retry.is_none())
+        self.live || (self.config.path.is_some() && self.due.retry.is_none() && self.due.yields.is_none())
     }
 
     /// Which of our keys the peer spoke to last.
@@ -236,7 +238,7 @@ impl Session {
     /// Begins a handshake, unless one is under way or it is not known where the peer is. `out` holds 148 bytes at least.
     pub fn begin(&mut self, now: Instant, gate: &Gate, out: &mut [u8]) -> Option<usize> {
         self.config.path?;
-        if self.due.retry.is_some() {
+        if self.due.retry.is_some() || self.due.yields.is_some_and(|until| now < until) {
             return None;
         }
         self.make_noise(now, gate);
@@ -289,13 +291,15 @@ impl Session {
     /// When `handle_timeout` is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let due = &self.due;
-        [due.retry, due.answer, due.hear, due.expire, due.wipe, due.keepalive].into_iter().flatten().min()
+        let all = [due.retry, due.yields, due.answer, due.hear, due.expire, due.wipe, due.keepalive];
+        all.into_iter().flatten().min()
     }
 
     /// Does what is due. Call it until there is nothing.
     pub fn handle_timeout(&mut self, now: Instant, gate: &Gate, out: &mut [u8]) -> Passed {
         let expired = fired(&mut self.due.expire, now) | fired(&mut self.due.wipe, now);
         let retry = self.due.retry.is_some_and(|due| due <= now);
+        fired(&mut self.due.yields, now);
         if expired || retry {
             let passed = self.tick(now, out);
             // An attempt that boringtun has ended in the meantime is not repeated, nor waited for.
@@ -352,8 +356,10 @@ impl Session {
             // So many answers of ours were lost that this one has taken the place of the session in use; or that one is too old.
             self.current = None;
         }
-        // boringtun forgets an attempt of ours when the peer makes one.
+        // boringtun still takes the answer to an attempt of ours, unless we make another: of two ends that both have something to send, each
+        // would forget its own for the other's again and again.
         self.due.retry = None;
+        self.due.yields = Some(now + REKEY_TIMEOUT);
         self.due.expire = Some(now + REJECT_AFTER + TICK);
         self.mark_heard(now);
         self.mark_sent(now);
@@ -458,6 +464,7 @@ impl Session {
 
     fn mark_established(&mut self, now: Instant) {
         self.live = true;
+        self.due.yields = None;
         self.handshake_at = Some(now);
         self.due.expire = Some(now + REJECT_AFTER + TICK);
         self.due.wipe = Some(now + 3 * REJECT_AFTER + TICK);

@@ -76,6 +76,35 @@ fn pair(now: Instant) -> (End, End) {
     (server, client)
 }
 
+#[test]
+fn two_that_begin_at_the_same_moment_come_to_a_session() {
+    let now = Instant::now();
+    let (mut one, mut other) = (end(now, 1, 2), end(now, 2, 1));
+    let (from_one, from_other) = (one.path, other.path);
+    let (first, second) = (one.begin(now), other.begin(now));
+    let (_, to_other) = one.handle(now, from_other, &second);
+    let (_, to_one) = other.handle(now, from_one, &first);
+    for end in [&mut one, &mut other] {
+        let begun = end.session.begin(now, &end.gate, &mut [0; 2048]);
+        assert!(begun.is_none() && !end.session.can_progress(), "the handshake that was answered is given its time");
+    }
+    assert!(one.handle(now, from_other, &to_one).0.established);
+    assert!(other.handle(now, from_one, &to_other).0.established);
+}
+
+#[test]
+fn a_handshake_that_the_other_end_does_not_finish_is_waited_for_as_long_as_ours() {
+    let now = Instant::now();
+    let (mut server, mut client) = (end(now, 1, 2), end(now, 2, 1));
+    server.handle(now, client.path, &client.begin(now));
+    assert!(!server.session.can_progress());
+    let due = now + REKEY_TIMEOUT;
+    assert_eq!(server.session.poll_timeout(), Some(due));
+    assert_eq!(server.session.handle_timeout(due, &server.gate, &mut [0; 2048]), Passed::Nothing);
+    assert!(server.session.can_progress());
+    server.begin(due);
+}
+
 /// An IPv4 packet of this length from host 2.
 fn packet(length: usize) -> Vec<u8> {
     let mut packet = vec![0; length];
