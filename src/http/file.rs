@@ -1,14 +1,16 @@
-//! A file as a body: read in pieces on threads that may block, one piece ahead of what is sent. Whatever the file's size, three pieces are in
-//! memory; when the peer is slow, nothing is read and no thread waits.
+//! A file as a body, read in pieces: what the kernel has in memory at once, the rest on threads that may block, one piece ahead of what is sent.
+//! Whatever the file's size, three pieces are in memory; when the peer is slow, nothing is read and no thread waits.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_channel::oneshot;
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::Appliance;
 use crate::access::Policy;
@@ -22,8 +24,9 @@ type Read = io::Result<(File, Vec<u8>)>;
 pub(super) struct FileBody {
     /// Bytes not yet handed over.
     left: u64,
-    /// Bytes not yet read.
-    unread: u64,
+    /// Where the next byte to be read lies in the file, and where the part ends.
+    next: u64,
+    end: u64,
     file: Option<File>,
     reading: Option<oneshot::Receiver<Read>>,
     /// The piece before, whose memory is used again once it is sent.
@@ -41,9 +44,10 @@ pub(super) struct Watch {
 }
 
 impl FileBody {
-    /// `length` bytes from where the file stands.
-    pub(super) fn new(file: File, length: u64, watch: Watch) -> FileBody {
-        FileBody { left: length, unread: length, file: Some(file), reading: None, spent: Bytes::new(), watch }
+    /// `length` bytes from this place in the file.
+    pub(super) fn new(file: File, next: u64, length: u64, watch: Watch) -> FileBody {
+        let end = next.saturating_add(length);
+        FileBody { left: length, next, end, file: Some(file), reading: None, spent: Bytes::new(), watch }
     }
 
     /// Bytes not yet handed over.
@@ -53,7 +57,17 @@ impl FileBody {
 
     /// The next piece; an error when the file is shorter than it was, can't be read, or may no longer be.
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        self.read_ahead();
+        if self.reading.is_none() {
+            let (recheck, memory) = (self.watch.changed(), self.memory());
+            let memory = match recheck {
+                None => match self.read_cached(memory) {
+                    Ok(piece) => return Poll::Ready(Ok(self.hand_over(piece))),
+                    Err(memory) => memory,
+                },
+                Some(_) => memory,
+            };
+            self.read(recheck, memory);
+        }
         let Some(reading) = self.reading.as_mut() else {
             return Poll::Ready(Err(io::Error::other("nothing is left to read")));
         };
@@ -62,26 +76,56 @@ impl FileBody {
         // The sender is dropped unused when the read panicked.
         let (file, piece) = read.map_err(|_| io::Error::other("the read was given up"))??;
         self.file = Some(file);
-        let piece = Bytes::from(piece);
-        self.left -= piece.len() as u64;
-        self.unread -= piece.len() as u64;
-        self.read_ahead();
-        self.spent = piece.clone();
+        let (recheck, memory) = (self.watch.changed(), self.memory());
+        let piece = self.hand_over(piece);
+        // The disk is slower than we are: it goes on while this piece is sent.
+        self.read(recheck, memory);
         Poll::Ready(Ok(piece))
     }
 
-    /// Starts reading the next piece, unless one is being read or none is left.
-    fn read_ahead(&mut self) {
-        let wanted = self.unread.min(FILE_PIECE_BYTES);
-        if wanted == 0 || self.reading.is_some() {
+    fn hand_over(&mut self, piece: Vec<u8>) -> Bytes {
+        let piece = Bytes::from(piece);
+        self.left -= piece.len() as u64;
+        self.next += piece.len() as u64;
+        self.spent = piece.clone();
+        piece
+    }
+
+    /// That of the piece before, unless that is still being sent.
+    fn memory(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.spent).try_into_mut().map(Vec::from).unwrap_or_default()
+    }
+
+    /// How long the next piece is, in bytes.
+    fn wanted(&self) -> usize {
+        (self.end - self.next).min(FILE_PIECE_BYTES) as usize
+    }
+
+    /// The next piece, or the beginning of it, if that needs no disk. Otherwise the memory comes back.
+    fn read_cached(&self, mut memory: Vec<u8>) -> Result<Vec<u8>, Vec<u8>> {
+        let Some(file) = &self.file else { return Err(memory) };
+        memory.resize(self.wanted(), 0);
+        match preadv2(file, &mut [IoSliceMut::new(&mut memory)], self.next, ReadWriteFlags::NOWAIT) {
+            Ok(length @ 1..) => {
+                memory.truncate(length);
+                Ok(memory)
+            }
+            // Not in memory, or a file system that can't say so; or what is wrong, the other way finds out.
+            _ => Err(memory),
+        }
+    }
+
+    /// Starts reading the next piece, if one is left.
+    fn read(&mut self, recheck: Option<Recheck>, memory: Vec<u8>) {
+        let (wanted, from) = (self.wanted(), self.next);
+        if wanted == 0 {
             return;
         }
         let Some(file) = self.file.take() else { return };
-        let memory = std::mem::take(&mut self.spent).try_into_mut().map(Vec::from).unwrap_or_default();
-        let recheck = self.watch.changed();
         let (sender, receiver) = oneshot::channel();
         let work = move || {
-            let piece = recheck.map_or(Ok(()), |recheck| recheck.check()).and_then(|()| read(file, wanted, memory));
+            let allowed = recheck.map_or(Ok(()), |recheck| recheck.check());
+            let piece = allowed.and_then(|()| read(file, from, wanted, memory));
             // The peer may be gone by now.
             let _ = sender.send(piece);
         };
@@ -91,15 +135,11 @@ impl FileBody {
 }
 
 /// Reads exactly `wanted` bytes into this memory.
-fn read(file: File, wanted: u64, mut memory: Vec<u8>) -> Read {
-    memory.clear();
-    memory.reserve_exact(usize::try_from(wanted).map_err(io::Error::other)?);
-    let mut part = file.take(wanted);
-    let length = part.read_to_end(&mut memory)?;
-    match length as u64 == wanted {
-        true => Ok((part.into_inner(), memory)),
-        false => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
+fn read(file: File, from: u64, wanted: usize, mut memory: Vec<u8>) -> Read {
+    // What was there before stays where it is: it need not be cleared.
+    memory.resize(wanted, 0);
+    file.read_exact_at(&mut memory, from)?;
+    Ok((file, memory))
 }
 
 impl Watch {

@@ -1,7 +1,7 @@
 //! `/api/documents/{id}/original`: the file itself, whole or in part, always as an attachment that a browser neither runs nor frames.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -67,7 +67,7 @@ pub(super) async fn reply(
     let content = match original.bytes {
         // A few thousand bytes: their places fit `usize`.
         Some(bytes) => Content::Whole(bytes.slice(first as usize..(first + length) as usize)),
-        None => Content::file(in_pieces(appliance, question, id, original.file, (first, length))?),
+        None => Content::file(in_pieces(appliance, question, id, original.file, (first, length))),
     };
     let mut reply = dress(Reply::new(status, media_type(original.document.format), content), &tag, &date);
     if status == StatusCode::PARTIAL_CONTENT {
@@ -84,18 +84,16 @@ fn in_pieces(
     appliance: &Arc<Appliance>,
     question: &Question,
     id: &str,
-    mut file: File,
+    file: File,
     (first, length): (u64, u64),
-) -> Result<FileBody, Refusal> {
-    // Only moves a number; nothing is read.
-    file.seek(SeekFrom::Start(first)).map_err(|_| Refusal::Internal)?;
+) -> FileBody {
     let watch = Watch {
         appliance: Arc::clone(appliance),
         peer: question.peer,
         id: id.to_owned(),
         policy: Arc::clone(&question.policy),
     };
-    Ok(FileBody::new(file, length, watch))
+    FileBody::new(file, first, length, watch)
 }
 
 async fn open(appliance: &Appliance, question: &Question, id: &str) -> Result<Original, Refusal> {

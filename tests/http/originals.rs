@@ -4,6 +4,7 @@ use adit::access::audit::Verdict;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
+use rustix::fs::{Advice, fadvise};
 use tempfile::{TempDir, tempdir};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -110,9 +111,13 @@ async fn what_the_caller_has_already_is_not_sent_again() {
 #[tokio::test]
 async fn a_large_original_arrives_whole_and_is_recorded() {
     let text: String = (0..200_000).map(|number| format!("{number:09}\n")).collect();
-    let (server, _dir, path) = served("large.txt", &text).await;
+    let (server, dir, path) = served("large.txt", &text).await;
     let answer = server.get(&path).await;
     assert!(answer.text() == text, "{} bytes", answer.body.len());
+    // Now from the disk, where there is one: the kernel forgets the file.
+    let file = std::fs::File::open(dir.path().join("notes/large.txt")).unwrap();
+    file.sync_all().unwrap();
+    fadvise(&file, 0, None, Advice::DontNeed).unwrap();
     let part = ask(&server, Method::GET, &path, &[("range", "bytes=300001-1300000")]).await;
     assert!(part.text() == text[300_001..1_300_001]);
     let records = server.records(2).await;
