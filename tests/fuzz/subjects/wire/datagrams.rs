@@ -138,7 +138,7 @@ impl World {
         let who = usize::from(operation >> 4) % SENDERS.len();
         let Sender { number, tunn } = &mut self.senders[who];
         let from = Some(*number);
-        let mut room = [0; 2048];
+        let mut room = [0; 4096];
         match operation & 0x0f {
             0..=3 => match tunn.format_handshake_initiation(&mut room, true) {
                 TunnResult::WriteToNetwork(bytes) => Some(Sent { bytes: bytes.to_vec(), from }),
