@@ -12,6 +12,8 @@ use crate::config::{Config, FormerKey, Places, ServerKeys, read_key_file, replac
 use crate::control::{Request, Response};
 use crate::key::{PrivateKey, PublicKey};
 
+const START_AGAIN: &str = "start it again now (systemctl restart adit, or adit stop and what started it)";
+
 /// The server's own key
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -55,19 +57,18 @@ fn rotate(places: &Places, config: &Config, overlap: Option<Timestamp>) -> Outco
             when::shown(until)
         ));
     }
-    say_if_outdated(places, keys.key.public())
-}
-
-/// A daemon reads its key when it starts.
-fn say_if_outdated(places: &Places, key: PublicKey) -> Outcome {
-    if let Some(Response::Status(report)) = ask_if_running(places, &Request::Status)?
-        && report.server.public_key != key.to_string()
-    {
-        say(
-            "adit still serves under the old key alone: start it again now (systemctl restart adit, or adit stop and what started it).",
-        );
+    if is_outdated(places, keys.key.public())? {
+        say(format_args!("adit still serves under the old key alone: {START_AGAIN}."));
     }
     Ok(Exit::Done)
+}
+
+/// Whether a daemon runs that has another key: it reads its key when it starts.
+fn is_outdated(places: &Places, key: PublicKey) -> Result<bool, Error> {
+    match ask_if_running(places, &Request::Status)? {
+        Some(Response::Status(report)) => Ok(report.server.public_key != key.to_string()),
+        _ => Ok(false),
+    }
 }
 
 /// The present key, to be answered until then. One that is former already would be forgotten with its devices.
@@ -89,12 +90,17 @@ fn former(config: &Config, until: Timestamp) -> Result<FormerKey, Error> {
 fn forget(places: &Places, config: &Config) -> Outcome {
     let file = &config.server.key_file;
     let ServerKeys { key, former } = read_key_file(file)?;
-    let (public, was_there) = (key.public(), former.is_some());
+    let was_there = former.is_some();
+    if is_outdated(places, key.public())? {
+        // No device can have come to the new key yet, and none would come back under the old one.
+        let message = "adit still serves under the old key alone, and knows no other";
+        return Err(Error::failed(message).advise(format_args!("First let it answer under both: {START_AGAIN}.")));
+    }
     if was_there {
         replace_key_file(file, &key.into())?;
     }
     // Also where the file has none: the daemon may have started with one that is no longer there.
     ask_if_running(places, &Request::ForgetFormerKey)?;
     say(if was_there { "The old key is answered no longer." } else { "There is no old key." });
-    say_if_outdated(places, public)
+    Ok(Exit::Done)
 }

@@ -186,6 +186,8 @@ fn during_an_overlap_both_server_keys_are_answered() {
     let (changed, unchanged) = (appliance.device("phone", &[]), appliance.device("laptop", &[]));
     let line = appliance.adit(&["server-key", "rotate", "--overlap", "7d"]);
     assert!(appliance.refused(&["server-key", "rotate", "--overlap", "7d"], 7).contains("server-key forget"));
+    // Not before the new key is answered at all.
+    assert!(appliance.refused(&["server-key", "forget"], 1).contains("still serves under the old key alone"));
     let change = |conf: &Path, line: &str| {
         let text = fs::read_to_string(conf).unwrap();
         let lines = text.lines().map(|old| if old.starts_with("PublicKey") { line.trim() } else { old });

@@ -36,7 +36,7 @@ fn every_command_of_the_production_page_does_what_it_says() {
     let commands: Vec<Vec<&str>> =
         page.lines().filter_map(|line| line.strip_prefix("$ adit ")).map(|line| line.split(' ').collect()).collect();
     assert!(commands.len() > 18, "{commands:?}");
-    let appliance = Appliance::serving();
+    let mut appliance = Appliance::serving();
     for command in &commands {
         let words = command.join(" ");
         if words == "doctor --production" {
@@ -57,11 +57,22 @@ fn every_command_of_the_production_page_does_what_it_says() {
                 let mut monitor = appliance.agent(&appliance.path("monitor.conf"));
                 assert!(monitor.ask("tools/list", json!({})).get("error").is_some());
             }
+            "server-key rotate --overlap 7d" => {
+                // `systemctl restart adit` is the line after it.
+                appliance.stop();
+                appliance.serve();
+                let mut monitor = appliance.agent(&appliance.path("monitor.conf"));
+                let tools = &monitor.ask("tools/list", json!({}))["result"]["tools"];
+                assert_eq!(tools, &json!([]), "it sees figures and no document");
+                assert!(appliance.adit(&["status"]).contains("used by monitor"));
+            }
+            "server-key forget" => {
+                let mut monitor = appliance.agent(&appliance.path("monitor.conf"));
+                assert!(monitor.ask("tools/list", json!({})).get("error").is_some());
+            }
             _ => {}
         }
     }
-    let mut monitor = appliance.agent(&appliance.path("monitor.conf"));
-    assert_eq!(monitor.ask("tools/list", json!({}))["result"]["tools"], json!([]), "it sees figures and no document");
 }
 
 #[test]
