@@ -59,14 +59,12 @@ impl FileBody {
     pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.reading.is_none() {
             let (recheck, memory) = (self.watch.changed(), self.memory());
-            let memory = match recheck {
-                None => match self.read_cached(memory) {
-                    Ok(piece) => return Poll::Ready(Ok(self.hand_over(piece))),
-                    Err(memory) => memory,
-                },
-                Some(_) => memory,
-            };
-            self.read(recheck, memory);
+            // To ask again whether it may be read takes the disk.
+            let cached = if recheck.is_none() { self.read_cached(memory) } else { Err(memory) };
+            match cached {
+                Ok(piece) => return Poll::Ready(Ok(self.hand_over(piece))),
+                Err(memory) => self.read(recheck, memory),
+            }
         }
         let Some(reading) = self.reading.as_mut() else {
             return Poll::Ready(Err(io::Error::other("nothing is left to read")));
