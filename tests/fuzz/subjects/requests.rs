@@ -56,9 +56,7 @@ impl Shell for Still {
         true
     }
 
-    fn record(&self, record: Record) {
-        assert!(record.exceeded().is_none_or(|limit| !limit.is_empty()));
-    }
+    fn record(&self, _: Record) {}
 }
 
 struct House {
