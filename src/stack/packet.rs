@@ -39,7 +39,8 @@ impl Parsed<'_> {
     }
 }
 
-/// Parses an IP packet. Fragments are refused: the appliance's own MSS makes none necessary.
+/// Parses an IP packet. Fragments are refused: the appliance's own MSS makes none necessary. TCP's checksum is not looked at: WireGuard's tag
+/// has shown already that the packet is as it was sent, as it does for the kernel's WireGuard.
 pub(super) fn parse(packet: &[u8]) -> Result<Parsed<'_>, PacketRefusal> {
     let (source, destination, protocol, payload) = match packet.first().map(|byte| byte >> 4) {
         Some(4) => parse_v4(packet)?,
@@ -50,8 +51,7 @@ pub(super) fn parse(packet: &[u8]) -> Result<Parsed<'_>, PacketRefusal> {
         return Ok(Parsed::Other { destination });
     }
     let tcp = TcpPacket::new_checked(payload).map_err(|_| PacketRefusal::Malformed)?;
-    let checksums = ChecksumCapabilities::default();
-    let segment = TcpRepr::parse(&tcp, &source.into(), &destination.into(), &checksums);
+    let segment = TcpRepr::parse(&tcp, &source.into(), &destination.into(), &ChecksumCapabilities::ignored());
     let segment = segment.map_err(|_| PacketRefusal::Malformed)?;
     let remote = SocketAddr::new(source, segment.src_port);
     let local = SocketAddr::new(destination, segment.dst_port);
@@ -190,16 +190,6 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_segment_is_refused() {
-        let (packet, _) = segment("10.0.0.2", "10.0.0.1");
-        for at in 20..packet.len() {
-            let mut damaged = packet.clone();
-            damaged[at] ^= 0x10;
-            assert_eq!(parse(&damaged), Err(PacketRefusal::Malformed), "byte {at}");
-        }
-    }
-
-    #[test]
     fn what_is_cut_short_or_lies_about_its_length_is_refused() {
         let check = |change: &dyn Fn(&mut Vec<u8>), refusal| {
             let (mut packet, _) = segment("10.0.0.2", "10.0.0.1");
@@ -228,7 +218,7 @@ mod tests {
         assert!(matches!(parse(&packet), Ok(Parsed::Segment { .. })));
         let payload_bytes = packet[5];
         packet[5] = payload_bytes - 1;
-        assert_eq!(parse(&packet), Err(PacketRefusal::Malformed));
+        assert!(matches!(parse(&packet), Ok(Parsed::Segment { segment, .. }) if segment.payload == b"h"));
         packet[5] = payload_bytes + 8;
         assert_eq!(parse(&packet), Err(PacketRefusal::Malformed));
         packet[5] = payload_bytes;
