@@ -19,6 +19,8 @@ pub(super) struct Table {
     free: Vec<usize>,
     serial: u64,
     by_tuple: HashMap<Tuple, ConnectionId>,
+    /// The one that was found last: segments come in trains.
+    last: Option<(Tuple, ConnectionId)>,
     timers: BTreeSet<(Instant, ConnectionId)>,
 }
 
@@ -47,12 +49,18 @@ impl Table {
         });
         let id = ConnectionId { serial: self.serial, slot };
         self.by_tuple.insert(connection.tuple, id);
+        self.last.take_if(|(last, _)| *last == connection.tuple);
         self.slots[slot] = Some((self.serial, Box::new(connection)));
         id
     }
 
-    pub(super) fn find(&self, tuple: &Tuple) -> Option<ConnectionId> {
-        self.by_tuple.get(tuple).copied()
+    pub(super) fn find(&mut self, tuple: &Tuple) -> Option<ConnectionId> {
+        if let Some((_, id)) = self.last.filter(|(last, _)| last == tuple) {
+            return Some(id);
+        }
+        let found = self.by_tuple.get(tuple).copied();
+        self.last = found.map(|id| (*tuple, id));
+        found
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
@@ -64,6 +72,7 @@ impl Table {
     pub(super) fn detach(&mut self, id: ConnectionId) {
         let Some(connection) = self.get_mut(id) else { return };
         let (tuple, armed) = (connection.tuple, connection.armed.take());
+        self.last.take_if(|(_, last)| *last == id);
         if self.by_tuple.get(&tuple) == Some(&id) {
             self.by_tuple.remove(&tuple);
         }
@@ -106,5 +115,44 @@ impl Table {
             connection.armed = None;
         }
         Some(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::stack::budget::Budget;
+    use crate::stack::tcp::{Memory, Seq, Settings, Tcb};
+
+    fn connection(port: u16) -> Connection {
+        let settings = Settings { segment: 1000, segment_unsaid: 536, first: Seq::new(1) };
+        let reservation = Arc::new(Budget::new(1, 1 << 20)).reserve(Memory::LEAST).expect("room");
+        let tuple = Tuple { local: ([10, 0, 0, 1], 80).into(), remote: ([10, 0, 0, 2], port).into() };
+        Connection::new(tuple, User::Stream, Tcb::connect(Instant::now(), settings, Memory::new(reservation)))
+    }
+
+    #[test]
+    fn only_connections_that_are_there_are_found() {
+        let mut table = Table::default();
+        let tuple = connection(1).tuple;
+        assert_eq!(table.find(&tuple), None);
+        let first = table.insert(connection(1));
+        let other = table.insert(connection(2));
+        assert_eq!(
+            [table.find(&tuple), table.find(&connection(2).tuple), table.find(&tuple)],
+            [first, other, first].map(Some)
+        );
+        table.detach(first);
+        assert_eq!(table.find(&tuple), None);
+        // The next with the same ends, while the first is still held by its stream.
+        let second = table.insert(connection(1));
+        assert_eq!(table.find(&tuple), Some(second));
+        table.remove(first);
+        assert_eq!(table.find(&tuple), Some(second));
+        table.remove(second);
+        assert_eq!(table.find(&tuple), None);
+        assert_eq!(table.len(), 1);
     }
 }
