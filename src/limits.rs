@@ -30,6 +30,10 @@ pub const RECEIVE_BUFFERS: usize = 32;
 /// Each of those in bytes: the kernel may put up to 64 KiB of one sender's datagrams together (GRO), and cuts off what does not fit.
 pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
 
+/// Datagrams of one session that are taken under one lock, in number: what the kernel puts together (GRO). Others who want the peer's state
+/// wait no longer than these take, some 60 µs.
+pub const RUN_DATAGRAMS: u64 = 64;
+
 /// Datagrams in one system call when sending: `UDP_MAX_SEGMENTS` of Linux before 6.9.
 pub const OFFLOAD_SEGMENTS: usize = 64;
 

@@ -39,11 +39,11 @@ impl Batch {
     }
 
     /// The datagrams in order, each with its path.
-    pub(super) fn datagrams(&mut self) -> impl Iterator<Item = (Path, &mut [u8])> {
-        let buffers = self.bytes.chunks_exact_mut(RECEIVE_BUFFER_BYTES);
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = (Path, &[u8])> {
+        let buffers = self.bytes.chunks_exact(RECEIVE_BUFFER_BYTES);
         self.metas[..self.filled].iter().zip(buffers).flat_map(|(meta, buffer)| {
             let path = Path { remote: plain_socket(meta.addr), local: meta.dst_ip.map(plain) };
-            buffer[..meta.len].chunks_mut(meta.stride.max(1)).map(move |datagram| (path, datagram))
+            buffer[..meta.len].chunks(meta.stride.max(1)).map(move |datagram| (path, datagram))
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::link::clock;
 use crate::link::handshakes::Handshakes;
 use crate::link::udp::Udp;
 use crate::link::wakeups::WakeupCounters;
-use crate::node::{Event, Node, Outbox, is_handshake};
+use crate::node::{Event, Node, Outbox, Path, is_handshake};
 
 /// What the tasks of one link have in common.
 #[derive(Debug)]
@@ -96,15 +96,19 @@ impl Drive {
             }
             self.wakeups.datagrams.fetch_add(1, Relaxed);
             let now = clock::now();
-            for (path, datagram) in batch.datagrams() {
-                if is_handshake(datagram) {
-                    self.handshakes.add(path, datagram);
-                    continue;
+            let is_data = |(path, datagram): &(Path, &[u8])| {
+                let waits = is_handshake(datagram);
+                if waits {
+                    self.handshakes.add(*path, datagram);
                 }
+                !waits
+            };
+            let mut datagrams = batch.datagrams().filter(is_data).peekable();
+            while datagrams.peek().is_some() {
                 if outbox.room() == 0 {
                     self.udp.send(&mut outbox).await;
                 }
-                self.node.handle_datagram(now, path, datagram, &mut outbox);
+                self.node.handle_datagrams(now, &mut datagrams, &mut outbox);
             }
             self.handshakes.announce();
             self.udp.send(&mut outbox).await;

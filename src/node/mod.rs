@@ -19,6 +19,7 @@ mod shared;
 mod stream;
 
 use std::fmt;
+use std::iter::{self, Peekable};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Waker;
@@ -27,14 +28,14 @@ use std::time::{Duration, Instant};
 use counters::Counter;
 use ipnet::IpNet;
 use outbox::Held;
-use peer::{Peer, State};
+use peer::{Outcome, Peer, State};
 use shared::Shared;
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
-use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES};
+use crate::limits::{DATAGRAM_BYTES, MAX_MTU_BYTES, MIN_MTU_BYTES, RUN_DATAGRAMS};
 use crate::peer::PeerId;
 use crate::stack::OpenError;
-use crate::tunnel::{Admission, Refusal, Session, SessionConfig};
+use crate::tunnel::{Admission, Refusal, Session, SessionConfig, is_same_session};
 pub use crate::tunnel::{HANDSHAKE_BYTES, Path, is_handshake};
 pub use counters::Counters;
 pub use outbox::{Outbox, Run};
@@ -236,40 +237,34 @@ impl Node {
     /// Takes one datagram. Immediate answers (of handshakes, pings, closed ports) go straight to `outbox`, which should have room: without
     /// room the datagram is dropped and counted, as a network would. What the streams want to send is fetched by `poll_transmit`.
     pub fn handle_datagram(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) {
-        let shared = &*self.shared;
-        shared.counts.add(Counter::DatagramsReceived, 1);
-        shared.counts.add(Counter::BytesReceived, datagram.len() as u64);
-        let Some(place) = outbox.place() else { return shared.counts.add(Counter::NoRoom, 1) };
-        let peer = match shared.gate.admit(now, path.remote.ip(), datagram, place.datagram) {
-            Admission::Refused(refusal) => {
-                shared.counts.add(refusal, 1);
-                if refusal == Refusal::TooMany {
-                    shared.refuse(refusal, Refused::Anybody, path.remote);
-                }
-                return;
-            }
-            Admission::Cookie(length) => {
-                shared.counts.add(Counter::CookiesSent, 1);
-                shared.counts.add(Counter::DatagramsSent, 1);
-                shared.counts.add(Counter::BytesSent, length as u64);
-                return outbox.commit(path, length);
-            }
-            Admission::Handshake(key) => {
-                let known = shared.directory.read().by_key(&key);
-                known.ok_or_else(|| {
-                    shared.refuse(Counter::UnknownKey, Refused::Key(key), path.remote);
-                    Counter::UnknownKey
-                })
-            }
-            Admission::Index(index) => shared.directory.read().by_index(index).ok_or(Counter::UnknownIndex),
-        };
-        match peer {
-            Ok(peer) if !peer.comes_from(path.remote.ip()) => {
-                shared.counts.add(Counter::ForeignNetwork, 1);
-                shared.refuse(Counter::ForeignNetwork, Refused::Peer(peer.id), path.remote);
-            }
-            Ok(peer) => self.deliver(now, &peer, path, datagram, outbox),
-            Err(unknown) => shared.counts.add(unknown, 1),
+        let mut datagrams = iter::once((path, datagram)).peekable();
+        self.handle_datagrams(now, &mut datagrams, outbox);
+        if let Some((_, lost)) = datagrams.next() {
+            let counts = &self.shared.counts;
+            counts.add(Counter::DatagramsReceived, 1);
+            counts.add(Counter::BytesReceived, lost.len() as u64);
+            counts.add(Counter::NoRoom, 1);
+        }
+    }
+
+    /// The same for many, in their order, until none is left or `outbox` has no room for another answer: then send, clear, and call again.
+    /// Datagrams of one session that follow each other, as the kernel hands them over, cost one look-up and one lock.
+    pub fn handle_datagrams<'a>(
+        &self,
+        now: Instant,
+        datagrams: &mut Peekable<impl Iterator<Item = (Path, &'a [u8])>>,
+        outbox: &mut Outbox,
+    ) {
+        let counts = &self.shared.counts;
+        while outbox.room() > 0
+            && let Some((path, datagram)) = datagrams.next()
+        {
+            let taken = match self.admit(now, path, datagram, outbox) {
+                Some(peer) => self.deliver(now, &peer, (path, datagram), datagrams, outbox),
+                None => Taken::one(datagram),
+            };
+            counts.add(Counter::DatagramsReceived, taken.datagrams);
+            counts.add(Counter::BytesReceived, taken.bytes);
         }
     }
 
@@ -290,7 +285,11 @@ impl Node {
             return !shared.ready.lock().is_empty();
         }
         let Some(peer) = shared.ready.lock().pop_front() else { return false };
-        shared.with_state(&peer, |state| state.transmit(now, &shared.gate, outbox, &shared.counts));
+        let before = outbox.fill();
+        shared.with_state(&peer, |state| {
+            state.transmit(now, &shared.gate, outbox, &shared.counts);
+            state.count_sent(before, outbox, &shared.counts);
+        });
         outbox.holds = Some(Held { shared: shared.clone(), peer });
         true
     }
@@ -380,19 +379,69 @@ impl Node {
         counters
     }
 
-    fn deliver(&self, now: Instant, peer: &Arc<Peer>, path: Path, datagram: &[u8], outbox: &mut Outbox) {
+    /// Whose a datagram is, if it is to be delivered; otherwise it is counted, and answered where it asks for a cookie.
+    fn admit(&self, now: Instant, path: Path, datagram: &[u8], outbox: &mut Outbox) -> Option<Arc<Peer>> {
+        let shared = &*self.shared;
+        let place = outbox.place()?;
+        let known = match shared.gate.admit(now, path.remote.ip(), datagram, place.datagram) {
+            Admission::Refused(refusal) => {
+                shared.counts.add(refusal, 1);
+                if refusal == Refusal::TooMany {
+                    shared.refuse(refusal, Refused::Anybody, path.remote);
+                }
+                return None;
+            }
+            Admission::Cookie(length) => {
+                shared.counts.add(Counter::CookiesSent, 1);
+                shared.counts.add(Counter::DatagramsSent, 1);
+                shared.counts.add(Counter::BytesSent, length as u64);
+                outbox.commit(path, length);
+                return None;
+            }
+            Admission::Handshake(key) => {
+                let known = shared.directory.read().by_key(&key);
+                known.ok_or_else(|| {
+                    shared.refuse(Counter::UnknownKey, Refused::Key(key), path.remote);
+                    Counter::UnknownKey
+                })
+            }
+            Admission::Index(index) => shared.directory.read().by_index(index).ok_or(Counter::UnknownIndex),
+        };
+        let known = known.and_then(|peer| match peer.comes_from(path.remote.ip()) {
+            true => Ok(peer),
+            false => {
+                shared.refuse(Counter::ForeignNetwork, Refused::Peer(peer.id), path.remote);
+                Err(Counter::ForeignNetwork)
+            }
+        });
+        known.map_err(|unwanted| shared.counts.add(unwanted, 1)).ok()
+    }
+
+    /// Gives a peer a datagram that was admitted to it, and those of the same session that follow.
+    fn deliver<'a>(
+        &self,
+        now: Instant,
+        peer: &Arc<Peer>,
+        (path, first): (Path, &'a [u8]),
+        datagrams: &mut Peekable<impl Iterator<Item = (Path, &'a [u8])>>,
+        outbox: &mut Outbox,
+    ) -> Taken {
         let shared = &self.shared;
+        let mut taken = Taken::one(first);
         let delivered = shared.with_state(peer, |state| {
-            let outcome = state.handle_datagram(now, &shared.gate, path, datagram, outbox, &shared.counts);
-            if outcome.established {
-                shared.record(Counter::SessionsEstablished, Event::Established(peer.id));
+            let (mut datagram, before) = (first, outbox.fill());
+            loop {
+                let outcome = state.handle_datagram(now, &shared.gate, path, datagram, outbox, &shared.counts);
+                self.record(peer.id, path, outcome);
+                if taken.datagrams >= RUN_DATAGRAMS || outbox.room() == 0 {
+                    break;
+                }
+                let follows = |(from, next): &(Path, &[u8])| *from == path && is_same_session(first, next);
+                let Some((_, next)) = datagrams.next_if(follows) else { break };
+                taken.add(next);
+                datagram = next;
             }
-            if let Some(refusal) = outcome.refused {
-                shared.refuse(refusal, Refused::Peer(peer.id), path.remote);
-            }
-            if let Some(endpoint) = outcome.roamed {
-                shared.record(Counter::Roamed, Event::Roamed(peer.id, endpoint));
-            }
+            state.count_sent(before, outbox, &shared.counts);
             while let Some(accepted) = state.poll_accept() {
                 let stream = Stream::new(shared.clone(), peer.clone(), accepted);
                 shared.counts.add(Counter::StreamsAccepted, 1);
@@ -403,6 +452,36 @@ impl Node {
             // It was removed between the look into the directory and now.
             shared.counts.add(Counter::UnknownIndex, 1);
         }
+        taken
+    }
+
+    fn record(&self, peer: PeerId, path: Path, outcome: Outcome) {
+        if outcome.established {
+            self.shared.record(Counter::SessionsEstablished, Event::Established(peer));
+        }
+        if let Some(refusal) = outcome.refused {
+            self.shared.refuse(refusal, Refused::Peer(peer), path.remote);
+        }
+        if let Some(endpoint) = outcome.roamed {
+            self.shared.record(Counter::Roamed, Event::Roamed(peer, endpoint));
+        }
+    }
+}
+
+/// Datagrams that were taken from whoever hands them over.
+struct Taken {
+    datagrams: u64,
+    bytes: u64,
+}
+
+impl Taken {
+    fn one(datagram: &[u8]) -> Taken {
+        Taken { datagrams: 1, bytes: datagram.len() as u64 }
+    }
+
+    fn add(&mut self, datagram: &[u8]) {
+        self.datagrams += 1;
+        self.bytes += datagram.len() as u64;
     }
 }
 

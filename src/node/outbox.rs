@@ -1,6 +1,7 @@
 //! What a node wants sent: datagrams of any paths go in, runs of equal-sized ones of a path come out.
 
 use std::fmt;
+use std::ops::Sub;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -121,12 +122,32 @@ impl Outbox {
         self.entries.push(Entry { path, end: self.used() + length });
     }
 
+    /// How much is waiting.
+    pub(super) fn fill(&self) -> Fill {
+        Fill { datagrams: self.len() as u64, bytes: self.used() as u64 }
+    }
+
     fn used(&self) -> usize {
         self.entries.last().map_or(0, |entry| entry.end)
     }
 
     fn start_of(&self, index: usize) -> usize {
         if index == 0 { 0 } else { self.entries[index - 1].end }
+    }
+}
+
+/// How much waits in an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fill {
+    pub(super) datagrams: u64,
+    pub(super) bytes: u64,
+}
+
+impl Sub for Fill {
+    type Output = Fill;
+
+    fn sub(self, before: Fill) -> Fill {
+        Fill { datagrams: self.datagrams - before.datagrams, bytes: self.bytes - before.bytes }
     }
 }
 

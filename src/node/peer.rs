@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 
 use super::counters::{Counter, Counts};
-use super::outbox::Outbox;
+use super::outbox::{Fill, Outbox};
 use super::{PeerStatus, WakeReason};
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack, StackConfig};
@@ -92,7 +92,8 @@ impl State {
         self.stack.as_mut()
     }
 
-    /// Takes a datagram that the gate has admitted to this peer, which is counted in exactly one outcome.
+    /// Takes a datagram that the gate has admitted to this peer, which is counted in exactly one outcome. What it leads to is not: see
+    /// [`State::count_sent`].
     pub(super) fn handle_datagram(
         &mut self,
         now: Instant,
@@ -123,7 +124,7 @@ impl State {
             Ok(Heard::Nothing) => counts.add(Counter::Keepalives, 1),
             Ok(Heard::Answer(length)) => {
                 counts.add(Counter::Handshakes, 1);
-                self.commit(path, length, outbox, counts);
+                outbox.commit(path, length);
             }
             Ok(Heard::Packet(length)) => {
                 counts.add(Counter::Packets, 1);
@@ -139,7 +140,17 @@ impl State {
         Outcome { established: reception.established, roamed: reception.roamed.then_some(path.remote), refused }
     }
 
-    /// Does what is due, then lets the streams send as much as there is room for.
+    /// Counts what has been put into an outbox since it held this much.
+    pub(super) fn count_sent(&mut self, before: Fill, outbox: &Outbox, counts: &Counts) {
+        let sent = outbox.fill() - before;
+        if sent.datagrams > 0 {
+            self.sent_bytes += sent.bytes;
+            counts.add(Counter::DatagramsSent, sent.datagrams);
+            counts.add(Counter::BytesSent, sent.bytes);
+        }
+    }
+
+    /// Does what is due, then lets the streams send as much as there is room for, uncounted.
     pub(super) fn transmit(&mut self, now: Instant, gate: &Gate, outbox: &mut Outbox, counts: &Counts) {
         if !self.handle_timeout(now, gate, outbox, counts) {
             return;
@@ -151,7 +162,7 @@ impl State {
         stack.handle_timeout(now);
         if !self.session.is_live(now) {
             if stack.is_ready() {
-                self.begin(now, gate, outbox, counts);
+                self.begin(now, gate, outbox);
             }
             return;
         }
@@ -160,7 +171,7 @@ impl State {
             let Some(length) = stack.poll_transmit(now, place.packet, &mut self.wakers) else { return };
             let mtu = self.stack_config.mtu;
             let Some(length) = self.session.encrypt(now, place.packet, length, mtu, place.datagram) else { return };
-            self.commit(path, length, outbox, counts);
+            outbox.commit(path, length);
         }
     }
 
@@ -209,7 +220,7 @@ impl State {
         let mtu = self.stack_config.mtu;
         let sent = self.session.encrypt(now, place.packet, handled.reply, mtu, place.datagram);
         match (self.session.path(), sent) {
-            (Some(path), Some(length)) => self.commit(path, length, outbox, counts),
+            (Some(path), Some(length)) => outbox.commit(path, length),
             _ => counts.add(Counter::RepliesLost, 1),
         }
     }
@@ -220,17 +231,17 @@ impl State {
             let Some(place) = outbox.place() else { return false };
             match self.session.handle_timeout(now, gate, place.datagram) {
                 Passed::Nothing => {}
-                Passed::Send(length) => self.send(length, outbox, counts),
+                Passed::Send(length) => self.send(length, outbox),
                 Passed::GaveUp => self.give_up(counts),
             }
         }
         true
     }
 
-    fn begin(&mut self, now: Instant, gate: &Gate, outbox: &mut Outbox, counts: &Counts) {
+    fn begin(&mut self, now: Instant, gate: &Gate, outbox: &mut Outbox) {
         let Some(place) = outbox.place() else { return };
         if let Some(length) = self.session.begin(now, gate, place.datagram) {
-            self.send(length, outbox, counts);
+            self.send(length, outbox);
         }
     }
 
@@ -239,7 +250,7 @@ impl State {
         let Some(place) = outbox.place() else { return };
         match self.session.tick(now, place.datagram) {
             Passed::Nothing => {}
-            Passed::Send(length) => self.send(length, outbox, counts),
+            Passed::Send(length) => self.send(length, outbox),
             Passed::GaveUp => self.give_up(counts),
         }
     }
@@ -252,16 +263,9 @@ impl State {
         }
     }
 
-    fn send(&mut self, length: usize, outbox: &mut Outbox, counts: &Counts) {
+    fn send(&mut self, length: usize, outbox: &mut Outbox) {
         if let Some(path) = self.session.path() {
-            self.commit(path, length, outbox, counts);
+            outbox.commit(path, length);
         }
-    }
-
-    fn commit(&mut self, path: Path, length: usize, outbox: &mut Outbox, counts: &Counts) {
-        self.sent_bytes += length as u64;
-        counts.add(Counter::DatagramsSent, 1);
-        counts.add(Counter::BytesSent, length as u64);
-        outbox.commit(path, length);
     }
 }

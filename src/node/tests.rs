@@ -194,6 +194,67 @@ fn a_removed_peer_leaves_nothing_behind() {
     assert_eq!(failure(second.poll_write(&mut context(), b"x")), Some(ErrorKind::ConnectionAborted));
 }
 
+/// What follows a datagram in its session is not looked up again: that must show in nothing but time.
+#[test]
+fn datagrams_are_taken_together_as_they_are_one_by_one() {
+    let mut world = World::new(2);
+    let connect = |client: &Node| client.connect(world.now, SERVER, ([10, 0, 0, 1], 80).into()).expect("a stream");
+    let mut theirs: Vec<_> = world.clients.iter().map(connect).collect();
+    world.run();
+    let mut ours: Vec<_> = std::iter::from_fn(|| accepted(&world.server)).collect();
+    ours.sort_by_key(|stream| stream.peer());
+    let mut sent = Vec::new();
+    for (host, stream) in (2..).zip(&mut theirs) {
+        let Poll::Ready(Ok(12_000)) = stream.poll_write(&mut context(), &[host; 12_000]) else { panic!("no room") };
+        let mut datagrams = Vec::new();
+        drain(&world.clients[usize::from(host) - 2], world.now, &mut world.outbox, &mut datagrams);
+        assert!(datagrams.len() > 5);
+        sent.extend(datagrams.into_iter().map(|(_, datagram)| (Path { remote: outer(host), local: None }, datagram)));
+    }
+    let unknown = |mut datagram: Vec<u8>| {
+        datagram[5] ^= 1;
+        datagram
+    };
+    // In the middle of a session: damaged, cut short, too long, of another session, from elsewhere, and again.
+    let (path, whole) = sent[2].clone();
+    let mut damaged = sent[3].1.clone();
+    damaged[20] ^= 1;
+    let odd = [damaged, whole[..31].to_vec(), vec![4; 4000], unknown(whole.clone()), whole.clone()];
+    sent.splice(3..3, odd.into_iter().map(|datagram| (path, datagram)));
+    sent.insert(5, (Path { remote: outer(9), local: None }, sent[4].1.clone()));
+
+    let before = world.server.counters();
+    let mut datagrams = sent.iter().map(|(path, datagram)| (*path, datagram.as_slice())).peekable();
+    world.server.handle_datagrams(world.now, &mut datagrams, &mut world.outbox);
+    assert!(datagrams.peek().is_none());
+    let after = world.server.counters();
+    let counted = |name| after.value(name) - before.value(name);
+    assert_eq!(counted("datagrams_received"), sent.len() as u64);
+    assert_eq!(counted("bytes_received"), sent.iter().map(|(_, datagram)| datagram.len() as u64).sum::<u64>());
+    assert_eq!(after.outcomes(), after.value("datagrams_received"));
+    assert_eq!(
+        ["dropped_unauthenticated", "dropped_malformed", "dropped_unknown_index", "dropped_replayed"].map(counted),
+        [1, 3, 1, 1]
+    );
+    for (host, stream) in (2..).zip(&mut ours) {
+        let mut buffer = [0; 20_000];
+        let Poll::Ready(Ok(12_000)) = stream.poll_read(&mut context(), &mut buffer) else { panic!("not all is there") };
+        assert!(buffer[..12_000].iter().all(|byte| *byte == host));
+    }
+    assert_eq!(counted("endpoints_changed"), 0);
+
+    // Without room for an answer none is taken, and none is lost.
+    let mut full = Outbox::new();
+    while let Some(place) = full.place() {
+        place.datagram[..32].fill(0);
+        full.commit(path, 32);
+    }
+    let mut again = sent.iter().map(|(path, datagram)| (*path, datagram.as_slice())).peekable();
+    world.server.handle_datagrams(world.now, &mut again, &mut full);
+    assert_eq!(again.count(), sent.len());
+    assert_eq!(world.server.counters(), after);
+}
+
 #[test]
 fn several_threads_serve_several_peers() {
     const BYTES: usize = 400_000;

@@ -14,8 +14,16 @@ mod session;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::limits::DATAGRAM_BYTES;
+
 pub use gate::{Admission, Gate, OwnKey};
 pub use session::{Heard, Passed, Reception, Session, SessionConfig};
+
+/// Whether `next` may follow `first`, which was admitted, without being looked at by the gate: both are data of one session by their shape.
+pub fn is_same_session(first: &[u8], next: &[u8]) -> bool {
+    let is_data = first.first() == Some(&noise::DATA);
+    is_data && first.get(..8) == next.get(..8) && (noise::DATA_LEAST_BYTES..=DATAGRAM_BYTES).contains(&next.len())
+}
 
 /// An outer path: where a datagram came from and the local address it came to, so that answers leave from there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,4 +60,31 @@ pub enum Refusal {
     InnerMalformed,
     /// Authentic, but from an inner address that is not the peer's.
     SpoofedSource,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_data_of_the_same_session_follows_data() {
+        let datagram =
+            |kind: u8, index: u8, length: usize| [&[kind, 0, 0, 0, index, 2, 3, 4][..], &vec![9; length - 8]].concat();
+        let first = datagram(4, 1, 64);
+        for (next, follows) in [
+            (datagram(4, 1, 64), true),
+            (datagram(4, 1, 32), true),
+            (datagram(4, 1, DATAGRAM_BYTES), true),
+            (datagram(4, 1, 31), false),
+            (datagram(4, 1, DATAGRAM_BYTES + 1), false),
+            (datagram(4, 2, 64), false),
+            (datagram(2, 1, 92), false),
+            (Vec::new(), false),
+        ] {
+            assert_eq!(is_same_session(&first, &next), follows, "{next:?}");
+        }
+        // Handshake messages are each looked at, even the same one again.
+        let response = datagram(2, 1, 92);
+        assert!(!is_same_session(&response, &response));
+    }
 }

@@ -24,7 +24,10 @@ pub(super) const RESPONSE: u8 = 2;
 /// See [`INITIATION`].
 pub(super) const COOKIE: u8 = 3;
 /// See [`INITIATION`].
-const DATA: u8 = 4;
+pub(super) const DATA: u8 = 4;
+
+/// A data message without data, a keepalive: header and tag (white paper §5.4.6).
+pub(super) const DATA_LEAST_BYTES: usize = 32;
 
 /// A message whose shape is right and, if it is of a handshake, whose MAC1 proves that the sender knows our public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
