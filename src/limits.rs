@@ -34,6 +34,10 @@ pub const RECEIVE_BUFFER_BYTES: usize = 65_536;
 /// wait no longer than these take, some 60 µs.
 pub const RUN_DATAGRAMS: u64 = 64;
 
+/// How often who has received lets a peer send before it looks for what has come meanwhile, each time as much as an outbox holds: half a
+/// millisecond in all. What is left then is a sender's.
+pub const RECEIVER_TURNS: usize = 4;
+
 /// Datagrams in one system call when sending: `UDP_MAX_SEGMENTS` of Linux before 6.9.
 pub const OFFLOAD_SEGMENTS: usize = 64;
 

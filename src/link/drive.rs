@@ -1,5 +1,6 @@
-//! What keeps a node going: datagrams, the activity of streams, time. One task takes datagrams in, one serves the handshakes among them, one
-//! minds the clock, and a few let ready peers send, so that two peers use two cores. Where nothing happens, nothing runs.
+//! What keeps a node going: datagrams, the activity of streams, time. One task takes datagrams in and sends what they lead to, one serves the
+//! handshakes among them, one minds the clock, and a few let ready peers send, so that two peers use two cores. Where nothing happens, nothing
+//! runs; where one peer is busy, one thread does: to hand its state from core to core costs more than it gains.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::limits::{HANDSHAKES_PAUSE_MILLIS, HANDSHAKES_TURN_MICROS, RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS};
+use crate::limits::{
+    HANDSHAKES_PAUSE_MILLIS, HANDSHAKES_TURN_MICROS, RECEIVE_ERRORS_IN_A_ROW, RECEIVE_PAUSE_MILLIS, RECEIVER_TURNS,
+};
 use crate::link::batch::Batch;
 use crate::link::clock;
 use crate::link::handshakes::Handshakes;
@@ -111,9 +114,22 @@ impl Drive {
                 self.node.handle_datagrams(now, &mut datagrams, &mut outbox);
             }
             self.handshakes.announce();
+            self.send_ready(&mut outbox, RECEIVER_TURNS).await;
             self.udp.send(&mut outbox).await;
             self.settle(&events);
             self.share_work();
+        }
+    }
+
+    /// Lets ready peers send, one after the other and so many times at most. With the datagrams of the last one, what was in the outbox leaves.
+    async fn send_ready(&self, outbox: &mut Outbox, turns: usize) {
+        for _ in 0..turns {
+            if !self.node.poll_transmit(clock::now(), outbox) {
+                break;
+            }
+            self.share_work();
+            self.udp.send(outbox).await;
+            self.node.flush_wakers();
         }
     }
 
@@ -180,11 +196,7 @@ impl Drive {
     async fn transmit(&self, mut stopping: watch::Receiver<bool>) {
         let mut outbox = Outbox::new();
         loop {
-            while self.node.poll_transmit(clock::now(), &mut outbox) {
-                self.share_work();
-                self.udp.send(&mut outbox).await;
-                self.node.flush_wakers();
-            }
+            self.send_ready(&mut outbox, usize::MAX).await;
             self.node.flush_wakers();
             self.alarm.set_earlier(self.node.poll_timeout().map(|(at, _)| at));
             if *stopping.borrow_and_update() {

@@ -100,9 +100,10 @@ impl Outbox {
         Runs { outbox: self, next: 0, max_segments: max_segments.max(1) }
     }
 
-    /// Forgets the waiting datagrams: they are sent.
+    /// Forgets the waiting datagrams: they are sent, and whose they were may send again.
     pub fn clear(&mut self) {
         self.entries.clear();
+        self.holds = None;
     }
 
     /// The place for the next datagram beside the packet to be encrypted into it, and beside the packet received;
