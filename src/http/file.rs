@@ -29,8 +29,9 @@ pub(super) struct FileBody {
     end: u64,
     file: Option<File>,
     reading: Option<oneshot::Receiver<Read>>,
-    /// The piece before, whose memory is used again once it is sent.
-    spent: Bytes,
+    /// The last two pieces, the latest first: their memory is used again. When a piece is asked for, of the one before it some is still to be
+    /// sent, and memory that is new for each costs more than to fill it.
+    spent: [Bytes; 2],
     watch: Watch,
 }
 
@@ -47,7 +48,7 @@ impl FileBody {
     /// `length` bytes from this place in the file.
     pub(super) fn new(file: File, next: u64, length: u64, watch: Watch) -> FileBody {
         let end = next.saturating_add(length);
-        FileBody { left: length, next, end, file: Some(file), reading: None, spent: Bytes::new(), watch }
+        FileBody { left: length, next, end, file: Some(file), reading: None, spent: Default::default(), watch }
     }
 
     /// Bytes not yet handed over.
@@ -85,13 +86,20 @@ impl FileBody {
         let piece = Bytes::from(piece);
         self.left -= piece.len() as u64;
         self.next += piece.len() as u64;
-        self.spent = piece.clone();
+        let before = std::mem::take(&mut self.spent[0]);
+        self.spent = [piece.clone(), before];
         piece
     }
 
-    /// That of the piece before, unless that is still being sent.
+    /// That of an earlier piece which is sent, or none.
     fn memory(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.spent).try_into_mut().map(Vec::from).unwrap_or_default()
+        for spent in self.spent.iter_mut().rev() {
+            match std::mem::take(spent).try_into_mut() {
+                Ok(memory) => return memory.into(),
+                Err(held) => *spent = held,
+            }
+        }
+        Vec::new()
     }
 
     /// How long the next piece is, in bytes.
