@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Figures of adit beside its peers: one run, one client, the same requests, turn by turn.
 
-    cargo build --release --examples && cargo build --release && benches/figures.py [--quick] [--skip-large]
+    cargo build --release --examples && cargo build --release && benches/figures.py [--quick] [--skip-large] [--client PATH]
 
-Needs root, and Debian's wireguard-go, wireguard-tools, iproute2, curl, wrk and ugrep. The client is always wireguard-go on a TUN device in a network
-namespace. The server is adit, or the same HTTP service (examples/kernel_tcp.rs) on kernel TCP behind wireguard-go, and behind boringtun-cli and gotatun
-where they are installed (`cargo install boringtun-cli gotatun-cli`). Uploads go into examples/sink.rs: adit takes none. The CPU of the server is that of
-its processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure. onetun is a client's end alone, and has no row.
+Needs root, and Debian's wireguard-go, wireguard-tools, iproute2, curl, wrk and ugrep. The client is wireguard-go on a TUN device in a network namespace.
+The server is adit, or the same HTTP service (examples/kernel_tcp.rs) on kernel TCP behind wireguard-go, and behind boringtun-cli and gotatun where they
+are installed (`cargo install boringtun-cli gotatun-cli`). Uploads go into examples/sink.rs: adit takes none. The CPU of the server is that of its
+processes: for the TUN side the kernel's TCP/IP runs outside them and is *not* in its figure.
 
-The wireguard-go is the one found first in PATH, at both ends. That of Debian's stable is of 2022 and has none of the kernel's offloads; unstable's package,
-unpacked by `dpkg-deb -x`, runs there too.
+Most of the time until an answer is there is such a client's own. So the questions of one connection are asked by examples/asker.rs as well, which has a
+tunnel of its own on one thread and takes little for itself.
+
+onetun (`cargo install onetun`) is a client's end alone: it is measured beside `adit bridge --listen`, before the same adit.
+
+The wireguard-go is the one found first in PATH, at both ends; `--client` names another for the client's. That of Debian's stable is of 2022 and has none
+of the kernel's offloads, as clients on phones, macOS and Windows have none; unstable's package, unpacked by `dpkg-deb -x`, runs there too.
 
 These machines are shared and noisy: read the ratios.
 """
@@ -36,6 +41,7 @@ CLOCK = os.sysconf("SC_CLK_TCK")
 BIG_BYTES = 100_000_000
 PORT = 51820
 PROGRAMS = {
+    "client": ["wireguard-go", "-f"],
     "wireguard-go": ["wireguard-go", "-f"],
     "boringtun-cli": ["boringtun-cli", "--foreground", "--disable-drop-privileges"],
     "gotatun": ["gotatun", "--foreground", "--disable-drop-privileges"],
@@ -71,7 +77,7 @@ class Cable:
         self.server.delete()
 
 
-def wireguard(namespace, interface, conf, address, mtu, program="wireguard-go"):
+def wireguard(namespace, interface, conf, address, mtu, program="client"):
     """A WireGuard in user space, in the foreground, configured by `wg setconf`; returns its process. Its control socket is found by the
     interface's name, whatever the namespace: `unique` makes one that no other run has."""
     process = namespace.start(*PROGRAMS[program], interface, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -94,6 +100,7 @@ def pid_in(process, name):
 
 class Adit:
     name = "adit"
+    headers = []
 
     def __init__(self, work, mtu):
         self.cable, self.dir = Cable("a"), work
@@ -103,11 +110,7 @@ class Adit:
         self.process = self.cable.server.start(RELEASE / "adit", "serve", "--config", self.config, stderr=subprocess.DEVNULL)
         wait_until("adit serves", lambda: self.adit("status", check=False).returncode == 0, 120)
         wait_until("all is indexed", self.is_indexed, 1200)
-        # A device of its own for each time: its key is shown once, and the work folder may be an earlier one's.
-        name = f"bench-{len(list(work.glob('bench-*.conf')))}"
-        conf = work / f"{name}.conf"
-        self.adit("peer", "add", name, "--conf", conf, "--collections", "*", "--scopes", "search,read,browse,health,metrics")
-        text = conf.read_text()
+        text = self.device().read_text()
         self.host = re.search(r"^AllowedIPs = ([\d.]+)/", text, re.M).group(1)
         device = re.search(r"^Address = ([\d.]+)/", text, re.M).group(1)
         stripped = work / "stripped.conf"
@@ -116,6 +119,15 @@ class Adit:
         wireguard(self.cable.client, self.interface, stripped, f"{device}/32", mtu)
         self.cable.client.run("ip", "route", "add", f"{self.host}/32", "dev", self.interface)
         self.pids = [pid_in(self.process, "adit")]
+        self.asker = self.device(mtu)
+
+    def device(self, mtu=1280):
+        """The configuration of a new device. One for each time: its key is shown once, and the work folder may be an earlier one's."""
+        name = f"bench-{len(list(self.dir.glob('bench-*.conf')))}"
+        conf = self.dir / f"{name}.conf"
+        self.adit("peer", "add", name, "--conf", conf, "--collections", "*", "--scopes", "search,read,browse,health,metrics")
+        conf.write_text(re.sub(r"(?m)^MTU = .*", f"MTU = {mtu}", conf.read_text()))
+        return conf
 
     def adit(self, *arguments, **options):
         verbs = 2 if arguments[0] in ("peer", "index") else 1
@@ -137,15 +149,22 @@ def pair_of_keys():
 
 
 class Sides:
-    """A server 10.79.0.1 and a device 10.79.0.2 with keys of their own; the device's end is up when `dial` has been called."""
+    """A server 10.79.0.1 and two devices, 10.79.0.2 and, for the asker, 10.79.0.3, with keys of their own; the first device's end is up when `dial` has
+    been called."""
 
-    def __init__(self, work, label):
+    headers = []
+
+    def __init__(self, work, label, mtu):
         self.cable, self.host, self.label = Cable(label), "10.79.0.1", label
         self.keys = [pair_of_keys(), pair_of_keys()]
-        self.server, self.client = work / "server.conf", work / "client.conf"
+        self.server, self.client, self.asker = work / f"{label}-server.conf", work / f"{label}-client.conf", work / f"{label}-asker.conf"
         (private, public), (device, device_public) = self.keys
-        self.server.write_text(f"[Interface]\nPrivateKey = {private}\nListenPort = {PORT}\n[Peer]\nPublicKey = {device_public}\nAllowedIPs = 10.79.0.2/32\n")
-        self.client.write_text(f"[Interface]\nPrivateKey = {device}\n[Peer]\nPublicKey = {public}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n")
+        asker, asker_public = pair_of_keys()
+        peers = "".join(f"[Peer]\nPublicKey = {key}\nAllowedIPs = 10.79.0.{number}/32\n" for number, key in ((2, device_public), (3, asker_public)))
+        self.server.write_text(f"[Interface]\nPrivateKey = {private}\nListenPort = {PORT}\n{peers}")
+        peer = f"[Peer]\nPublicKey = {public}\nAllowedIPs = 10.79.0.1/32\nEndpoint = 10.78.0.1:{PORT}\n"
+        self.client.write_text(f"[Interface]\nPrivateKey = {device}\n{peer}")
+        self.asker.write_text(f"[Interface]\nPrivateKey = {asker}\nAddress = 10.79.0.3/32\nMTU = {mtu}\n{peer}")
 
     def dial(self, mtu):
         wireguard(self.cable.client, unique(f"c{self.label}"), self.client, "10.79.0.2/24", mtu)
@@ -161,7 +180,7 @@ class Sides:
 
 class KernelTcp(Sides):
     def __init__(self, work, mtu, program="wireguard-go"):
-        super().__init__(work, program[:1])
+        super().__init__(work, program[:1], mtu)
         self.name = f"kernel TCP behind {program}"
         tunnel = wireguard(self.cable.server, unique(f"s{self.label}"), self.server, "10.79.0.1/24", mtu, program)
         self.dial(mtu)
@@ -174,7 +193,7 @@ class Sink(Sides):
     """Uploads thrown away behind adit's tunnel, or behind another program's with kernel TCP."""
 
     def __init__(self, work, mtu, program=None):
-        super().__init__(work, (program or "adit")[:1] + "s")
+        super().__init__(work, (program or "adit")[:1] + "s", mtu)
         self.name = f"kernel TCP behind {program}" if program else "adit's tunnel"
         sink = RELEASE / "examples" / "sink"
         if program:
@@ -190,9 +209,36 @@ class Sink(Sides):
         self.pids = [pid_in(process, name) for process, name in processes]
 
 
+class End:
+    """A client's end on a loopback port, before an adit whose device it is."""
+
+    def __init__(self, adit, program, port):
+        self.name, self.cable, self.host = program, adit.cable, f"127.0.0.1:{port}"
+        conf = adit.device(1420)
+        if program == "onetun":
+            field = dict(re.findall(r"(?m)^(\w+) = ([^,\n]+)", conf.read_text()))
+            self.headers = ["-H", f"Host: {adit.host}"]
+            command = ["onetun", f"{self.host}:{adit.host}:80", "--endpoint-addr", field["Endpoint"], "--endpoint-public-key", field["PublicKey"]]
+            command += ["--private-key", field["PrivateKey"], "--preshared-key", field["PresharedKey"]]
+            command += ["--source-peer-ip", field["Address"].split("/")[0], "--max-transmission-unit", 1420, "--log", "error"]
+        else:
+            self.headers = []
+            command = [RELEASE / "adit", "bridge", "--listen", self.host, conf]
+        self.process = self.cable.client.start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.pids = [pid_in(self.process, "onetun" if program == "onetun" else "adit")]
+
+        def answers():
+            return self.cable.client.curl(f"http://{self.host}/_health", "-f", *self.headers, check=False).returncode == 0
+        wait_until(f"{program} answers", answers, 30)
+
+    def delete(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+
 def others():
     """Programs beside wireguard-go that are installed."""
-    return [program for program in PROGRAMS if program != "wireguard-go" and shutil.which(program)]
+    return [program for program in PROGRAMS if program not in ("client", "wireguard-go") and shutil.which(program)]
 
 
 def raise_limits(config, mtu):
@@ -209,7 +255,7 @@ def bulk(side, path, seconds):
     url, received = f"http://{side.host}{path}", 0
     cpu, began = cpu_seconds(*side.pids), time.monotonic()
     while time.monotonic() - began < seconds:
-        done = side.cable.client.curl(url, "-f", "-o", "/dev/null", "-w", "%{size_download}")
+        done = side.cable.client.curl(url, "-f", "-o", "/dev/null", "-w", "%{size_download}", *side.headers)
         received += int(done.stdout)
     wall, cpu = time.monotonic() - began, cpu_seconds(*side.pids) - cpu
     return {"Mbit/s": received * 8 / 1e6 / wall, "MB/CPU-s": received / 1e6 / cpu}
@@ -230,7 +276,7 @@ def upload(side, file, seconds):
 def requests(side, connections, seconds, script=None, path="/_health"):
     """wrk: requests per second and per CPU-second, and its latencies in ms. The connections are kept, unless the script says otherwise."""
     arguments = ["-t", min(2, connections), "-c", connections, "-d", f"{seconds}s", "--latency"]
-    arguments += ["-s", script] if script else []
+    arguments += side.headers + (["-s", script] if script else [])
     cpu = cpu_seconds(*side.pids)
     text = side.cable.client.run("wrk", *arguments, f"http://{side.host}{path}", timeout=seconds + 60).stdout
     cpu = cpu_seconds(*side.pids) - cpu
@@ -243,6 +289,16 @@ def requests(side, connections, seconds, script=None, path="/_health"):
         return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
     return {"req/s": count / seconds, "req/CPU-s": count / cpu, "p50 ms": milliseconds(50), "p99 ms": milliseconds(99), "CPU ms/req": cpu * 1000 / count}
+
+
+def answers(side, seconds, path):
+    """What examples/asker.rs is told on one connection: answers per second and per CPU-second, and its latencies in ms."""
+    cpu = cpu_seconds(*side.pids)
+    text = side.cable.client.run(RELEASE / "examples" / "asker", side.asker, path, seconds, timeout=seconds + 60).stdout
+    cpu = cpu_seconds(*side.pids) - cpu
+    told = json.loads(text)
+    count = told.pop("answers")
+    return {"req/s": count / seconds, "req/CPU-s": count / cpu, **told}
 
 
 def close_script(work):
@@ -309,16 +365,19 @@ def upload_figures(work, mtu, rounds, seconds):
             side.delete()
 
 
+def paths(adit):
+    """The big file, and one of 232 bytes out of the program's own memory: with that, what is left is the tunnel, TCP and HTTP."""
+    found = json.loads(adit.cable.client.curl(f"http://{adit.host}/api/search?q=bulkfile").stdout)
+    page = adit.cable.client.curl(f"http://{adit.host}/").stdout
+    return f"/api/documents/{found['results'][0]['id'].split('.')[0]}/original", re.search(r"/assets/icon-\w+\.svg", page).group()
+
+
 def tunnel_figures(work, mtu, rounds, seconds):
     print(f"\ninner MTU {mtu}, {rounds} rounds turn by turn, medians")
     sides = []
     try:
         sides.append(Adit(work, mtu))
-        found = json.loads(sides[0].cable.client.curl(f"http://{sides[0].host}/api/search?q=bulkfile").stdout)
-        original = f"/api/documents/{found['results'][0]['id'].split('.')[0]}/original"
-        page = sides[0].cable.client.curl(f"http://{sides[0].host}/").stdout
-        # A file of 232 bytes out of the program's own memory: what is left is the tunnel, TCP and HTTP.
-        asset = re.search(r"/assets/icon-\w+\.svg", page).group()
+        original, asset = paths(sides[0])
         sides += [KernelTcp(work, mtu, program) for program in ["wireguard-go", *others()]]
         close = close_script(work)
         kinds = [
@@ -326,6 +385,7 @@ def tunnel_figures(work, mtu, rounds, seconds):
             ("/_health, 1 connection (aim: req/CPU-s 2, p50 0.55)", lambda side: requests(side, 1, seconds)),
             ("/_health, 50 connections (aim: req/CPU-s 2)", lambda side: requests(side, 50, seconds)),
             ("a small file, 1 connection (aim: req/CPU-s 2, p50 0.55)", lambda side: requests(side, 1, seconds, path=asset)),
+            ("the same, by a client that takes little for itself (aim: p50 0.55)", lambda side: answers(side, seconds, asset)),
             ("a small file, 50 connections (aim: req/CPU-s 2)", lambda side: requests(side, 50, seconds, path=asset)),
             ("a small file, a connection each, 1 at once", lambda side: requests(side, 1, seconds, close, asset)),
             ("a small file, a connection each, 50 at once", lambda side: requests(side, 50, seconds, close, asset)),
@@ -337,6 +397,27 @@ def tunnel_figures(work, mtu, rounds, seconds):
     finally:
         for side in sides:
             side.delete()
+
+
+def end_figures(work, rounds, seconds):
+    print(f"\nthe client's end, inner MTU 1420, {rounds} rounds turn by turn, medians")
+    adit = Adit(work, 1420)
+    ends = []
+    try:
+        original, asset = paths(adit)
+        ends = [End(adit, "adit bridge", 8787), End(adit, "onetun", 8788)]
+        compare([
+            ("bulk down, 100 MB originals", lambda end: bulk(end, original, seconds)),
+            ("a small file, 1 connection", lambda end: requests(end, 1, seconds, path=asset)),
+            ("a small file, 50 connections", lambda end: requests(end, 50, seconds, path=asset)),
+        ], ends, rounds)
+        print("anonymous memory, MB")
+        for end in ends:
+            row(end.name, {"MB": anonymous_mb(*end.pids)})
+    finally:
+        for end in ends:
+            end.delete()
+        adit.delete()
 
 
 def search_figures(work, folder, seconds, label):
@@ -360,10 +441,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round of each")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each, turn by turn")
+    parser.add_argument("--seconds", type=int, default=6, help="of each measurement")
+    parser.add_argument("--client", default="wireguard-go", metavar="PATH", help="the client's wireguard-go, if it is not the server's")
     parser.add_argument("--skip-tunnel", action="store_true", help="search alone")
     parser.add_argument("--skip-large", action="store_true", help="without the 300 MB of text")
     options = parser.parse_args()
-    rounds, seconds = (1, 3) if options.quick else (options.rounds, 6)
+    PROGRAMS["client"][0] = options.client
+    rounds, seconds = (1, 3) if options.quick else (options.rounds, options.seconds)
     top = pathlib.Path(tempfile.mkdtemp(prefix="adit-figures-"))
     corpora = [("small", 2_000, 6)] + ([] if options.skip_large else [("large", 20_000, 300)])
     try:
@@ -376,6 +460,8 @@ def main():
                     (work / "papers" / "bulkfile.txt").write_bytes(b"bulkfile: a line that fills a big file with text.\n" * (BIG_BYTES // 50))
                     tunnel_figures(work, mtu, rounds, seconds)
                     upload_figures(work, mtu, rounds, seconds)
+                if shutil.which("onetun"):
+                    end_figures(work, rounds, seconds)
                 (work / "papers" / "bulkfile.txt").unlink()
             search_figures(work, work / "papers", seconds, name)
     finally:
