@@ -146,6 +146,9 @@ pub const DEVICE_FILE_BYTES: usize = 64 << 10;
 /// Open streams of the bridge that owns the tunnel, in number, its own and those of the attached ones together.
 pub const BRIDGE_CONNECTIONS_TOTAL: usize = 256;
 
+/// Connections that the bridge opens at once, in number: half of what a server lets a peer have half-open by default.
+pub const BRIDGE_OPENING: usize = 8;
+
 /// TCP buffers of the bridge that owns the tunnel, in bytes: all its streams at their usual size.
 pub const BRIDGE_BUFFER_BYTES: u64 = 64 << 20;
 

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout_at;
 
 use crate::bridge::file::server_address;
 use crate::config::wireguard::DeviceConfig;
 use crate::limits::{
     BRIDGE_BUFFER_BYTES, BRIDGE_CONNECTIONS_TOTAL, BRIDGE_DIAL_MILLIS, BRIDGE_ENDPOINTS, BRIDGE_HANDSHAKES_PER_SECOND,
-    PARTING_MILLIS, PARTING_STEP_MILLIS,
+    BRIDGE_OPENING, PARTING_MILLIS, PARTING_STEP_MILLIS,
 };
 use crate::link::{self, Link, OpenError, Stream, clock};
 use crate::node::{ConnectError, Node, NodeConfig, NodePeer};
@@ -63,6 +63,8 @@ pub(super) struct Tunnel {
     link: Link,
     /// The server as a peer of the node: a new one each time we dial.
     session: Mutex<Session>,
+    /// For connections that are being opened: the server leaves a SYN too many without an answer, and the next comes a second later.
+    opening: Semaphore,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +93,13 @@ impl Tunnel {
         let socket =
             link::bind(SocketAddr::from(([0u16; 8], 0))).map_err(|error| local(format!("no UDP socket: {error}")))?;
         let link = Link::start(&Handle::current(), socket, node).map_err(|error| local(format!("UDP: {error}")))?;
-        Ok(Tunnel { config, server: (server, SERVER_PORT).into(), link, session: Mutex::default() })
+        Ok(Tunnel {
+            config,
+            server: (server, SERVER_PORT).into(),
+            link,
+            session: Mutex::default(),
+            opening: Semaphore::new(BRIDGE_OPENING),
+        })
     }
 
     /// Opens a stream to the server's port 80, dialling first where there is no tunnel, or where it has fallen silent.
@@ -189,6 +197,7 @@ impl Tunnel {
 
     /// One attempt at a stream in this session.
     async fn attempt(&self, peer: PeerId, deadline: Instant) -> Result<Stream, Attempt> {
+        let _opening = timeout_at(deadline.into(), self.opening.acquire()).await.map_err(|_| Attempt::Silent)?;
         let heard = || self.link.node().peer_status(clock::now(), peer).map(|status| status.received_bytes);
         let before = heard();
         let patience = Duration::from_millis(BRIDGE_DIAL_MILLIS).min(deadline.saturating_duration_since(clock::now()));

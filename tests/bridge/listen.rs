@@ -56,6 +56,22 @@ async fn a_request_under_the_ports_own_name_reaches_the_server_under_the_servers
     assert_eq!(seen, expected);
 }
 
+/// A browser opens them all at once, and a server takes a few at a time from one device.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connections_at_once_are_opened_as_the_server_takes_them() {
+    let (server, place) = server();
+    let mut agent = place.bridge(&["--listen", "127.0.0.1:0"]);
+    let address = port(&mut agent).await;
+    // The tunnel stands: nothing spreads them.
+    assert_eq!(ask(connect(&address).await, request(&address, None, "")).await.0, StatusCode::OK);
+    for _ in 0..5 {
+        let asked = (0..60).map(|_| async { ask(connect(&address).await, request(&address, None, "")).await.0 });
+        let answered = futures_util::future::join_all(asked).await;
+        assert!(answered.iter().all(|status| *status == StatusCode::OK), "{answered:?}");
+    }
+    assert_eq!(server.turned_away(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_another_name_is_refused() {
     let (_server, place) = server();

@@ -52,6 +52,11 @@ impl Server {
         self.link.node().peer_status(adit::link::clock::now(), pair::peer()).unwrap().streams
     }
 
+    /// SYNs that were left without an answer because too many connections were being opened.
+    pub fn turned_away(&self) -> u64 {
+        self.link.node().counters().value("streams_refused_half_open")
+    }
+
     /// Ends as a killed process does: without a word to anyone, and its port is free.
     pub async fn kill(self) {
         // Nothing can be sent for a peer that is forgotten.

@@ -38,7 +38,7 @@ fn node(key: [u8; 32], own: [&str; 2], accept_port: Option<u16>, other: NodePeer
         mtu: 1280,
         accept_port,
         connections: 128,
-        half_open: 64,
+        half_open: 16,
         connections_total: 256,
         buffers_total: 64 << 20,
         handshakes_per_second: 1000,
