@@ -105,7 +105,8 @@ impl World {
     fn operate(&mut self, operation: u8, story: &mut Story) {
         let (side, which) = (usize::from(operation >> 7), usize::from(operation >> 6 & 1));
         match operation & 0x0f {
-            0..=2 => self.carry(which, side),
+            0 | 1 => self.carry(which, side),
+            2 => self.carry_together(which, side),
             3 => drop(self.wires[which][side].pop()),
             4 => self.wires[which][side].reverse(),
             5 => {
@@ -236,6 +237,19 @@ impl World {
                 self.seen.push(datagram);
             }
         }
+    }
+
+    /// The same, as one batch.
+    fn carry_together(&mut self, which: usize, side: usize) {
+        let (to, from) = if side == 0 { (which + 1, 1) } else { (0, DEVICES[which]) };
+        let datagrams = std::mem::take(&mut self.wires[which][side]);
+        let mut batch = datagrams.iter().map(|datagram| (outer(from), datagram.as_slice())).peekable();
+        while batch.peek().is_some() {
+            self.nodes[to].handle_datagrams(self.now, &mut batch, &mut self.outbox);
+            self.settle_one(to);
+        }
+        let room = WIRE.saturating_sub(self.seen.len());
+        self.seen.extend(datagrams.into_iter().take(room));
     }
 
     fn receive(&mut self, to: usize, from: u8, datagram: &[u8]) {
