@@ -99,6 +99,7 @@ impl Drive {
             }
             self.wakeups.datagrams.fetch_add(1, Relaxed);
             let now = clock::now();
+            // Handshakes wait for a task of their own.
             let is_data = |(path, datagram): &(Path, &[u8])| {
                 let waits = is_handshake(datagram);
                 if waits {

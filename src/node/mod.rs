@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use counters::Counter;
 use ipnet::IpNet;
-use outbox::Held;
+use outbox::{Held, Tally};
 use peer::{Outcome, Peer, State};
 use shared::Shared;
 
@@ -240,10 +240,8 @@ impl Node {
         let mut datagrams = iter::once((path, datagram)).peekable();
         self.handle_datagrams(now, &mut datagrams, outbox);
         if let Some((_, lost)) = datagrams.next() {
-            let counts = &self.shared.counts;
-            counts.add(Counter::DatagramsReceived, 1);
-            counts.add(Counter::BytesReceived, lost.len() as u64);
-            counts.add(Counter::NoRoom, 1);
+            self.count_received(Tally::of(lost));
+            self.shared.counts.add(Counter::NoRoom, 1);
         }
     }
 
@@ -255,16 +253,14 @@ impl Node {
         datagrams: &mut Peekable<impl Iterator<Item = (Path, &'a [u8])>>,
         outbox: &mut Outbox,
     ) {
-        let counts = &self.shared.counts;
         while outbox.room() > 0
             && let Some((path, datagram)) = datagrams.next()
         {
             let taken = match self.admit(now, path, datagram, outbox) {
                 Some(peer) => self.deliver(now, &peer, (path, datagram), datagrams, outbox),
-                None => Taken::one(datagram),
+                None => Tally::of(datagram),
             };
-            counts.add(Counter::DatagramsReceived, taken.datagrams);
-            counts.add(Counter::BytesReceived, taken.bytes);
+            self.count_received(taken);
         }
     }
 
@@ -285,7 +281,7 @@ impl Node {
             return !shared.ready.lock().is_empty();
         }
         let Some(peer) = shared.ready.lock().pop_front() else { return false };
-        let before = outbox.fill();
+        let before = outbox.tally();
         shared.with_state(&peer, |state| {
             state.transmit(now, &shared.gate, outbox, &shared.counts);
             state.count_sent(before, outbox, &shared.counts);
@@ -417,7 +413,7 @@ impl Node {
         known.map_err(|unwanted| shared.counts.add(unwanted, 1)).ok()
     }
 
-    /// Gives a peer a datagram that was admitted to it, and those of the same session that follow.
+    /// Gives a peer a datagram that was admitted to it, and those of the same session that follow; how many that were.
     fn deliver<'a>(
         &self,
         now: Instant,
@@ -425,11 +421,11 @@ impl Node {
         (path, first): (Path, &'a [u8]),
         datagrams: &mut Peekable<impl Iterator<Item = (Path, &'a [u8])>>,
         outbox: &mut Outbox,
-    ) -> Taken {
+    ) -> Tally {
         let shared = &self.shared;
-        let mut taken = Taken::one(first);
+        let mut taken = Tally::of(first);
         let delivered = shared.with_state(peer, |state| {
-            let (mut datagram, before) = (first, outbox.fill());
+            let (mut datagram, before) = (first, outbox.tally());
             loop {
                 let outcome = state.handle_datagram(now, &shared.gate, path, datagram, outbox, &shared.counts);
                 self.record(peer.id, path, outcome);
@@ -438,7 +434,7 @@ impl Node {
                 }
                 let follows = |(from, next): &(Path, &[u8])| *from == path && is_same_session(first, next);
                 let Some((_, next)) = datagrams.next_if(follows) else { break };
-                taken.add(next);
+                taken += Tally::of(next);
                 datagram = next;
             }
             state.count_sent(before, outbox, &shared.counts);
@@ -455,6 +451,11 @@ impl Node {
         taken
     }
 
+    fn count_received(&self, received: Tally) {
+        self.shared.counts.add(Counter::DatagramsReceived, received.datagrams);
+        self.shared.counts.add(Counter::BytesReceived, received.bytes);
+    }
+
     fn record(&self, peer: PeerId, path: Path, outcome: Outcome) {
         if outcome.established {
             self.shared.record(Counter::SessionsEstablished, Event::Established(peer));
@@ -465,23 +466,6 @@ impl Node {
         if let Some(endpoint) = outcome.roamed {
             self.shared.record(Counter::Roamed, Event::Roamed(peer, endpoint));
         }
-    }
-}
-
-/// Datagrams that were taken from whoever hands them over.
-struct Taken {
-    datagrams: u64,
-    bytes: u64,
-}
-
-impl Taken {
-    fn one(datagram: &[u8]) -> Taken {
-        Taken { datagrams: 1, bytes: datagram.len() as u64 }
-    }
-
-    fn add(&mut self, datagram: &[u8]) {
-        self.datagrams += 1;
-        self.bytes += datagram.len() as u64;
     }
 }
 

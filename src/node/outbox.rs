@@ -1,7 +1,7 @@
 //! What a node wants sent: datagrams of any paths go in, runs of equal-sized ones of a path come out.
 
 use std::fmt;
-use std::ops::Sub;
+use std::ops::{AddAssign, Sub};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -124,8 +124,8 @@ impl Outbox {
     }
 
     /// How much is waiting.
-    pub(super) fn fill(&self) -> Fill {
-        Fill { datagrams: self.len() as u64, bytes: self.used() as u64 }
+    pub(super) fn tally(&self) -> Tally {
+        Tally { datagrams: self.len() as u64, bytes: self.used() as u64 }
     }
 
     fn used(&self) -> usize {
@@ -137,18 +137,31 @@ impl Outbox {
     }
 }
 
-/// How much waits in an outbox.
+/// Datagrams and their bytes, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fill {
+pub(super) struct Tally {
     pub(super) datagrams: u64,
     pub(super) bytes: u64,
 }
 
-impl Sub for Fill {
-    type Output = Fill;
+impl Tally {
+    pub(super) fn of(datagram: &[u8]) -> Tally {
+        Tally { datagrams: 1, bytes: datagram.len() as u64 }
+    }
+}
 
-    fn sub(self, before: Fill) -> Fill {
-        Fill { datagrams: self.datagrams - before.datagrams, bytes: self.bytes - before.bytes }
+impl AddAssign for Tally {
+    fn add_assign(&mut self, more: Tally) {
+        self.datagrams += more.datagrams;
+        self.bytes += more.bytes;
+    }
+}
+
+impl Sub for Tally {
+    type Output = Tally;
+
+    fn sub(self, before: Tally) -> Tally {
+        Tally { datagrams: self.datagrams - before.datagrams, bytes: self.bytes - before.bytes }
     }
 }
 

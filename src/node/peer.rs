@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 
 use super::counters::{Counter, Counts};
-use super::outbox::{Fill, Outbox};
+use super::outbox::{Outbox, Tally};
 use super::{PeerStatus, WakeReason};
 use crate::peer::PeerId;
 use crate::stack::{ConnectionId, Stack, StackConfig};
@@ -141,8 +141,8 @@ impl State {
     }
 
     /// Counts what has been put into an outbox since it held this much.
-    pub(super) fn count_sent(&mut self, before: Fill, outbox: &Outbox, counts: &Counts) {
-        let sent = outbox.fill() - before;
+    pub(super) fn count_sent(&mut self, before: Tally, outbox: &Outbox, counts: &Counts) {
+        let sent = outbox.tally() - before;
         if sent.datagrams > 0 {
             self.sent_bytes += sent.bytes;
             counts.add(Counter::DatagramsSent, sent.datagrams);
