@@ -109,9 +109,7 @@ def syn(source, server, port, sequence):
     return struct.pack("!HHIIBBHHH", *fields, checksum(addresses + struct.pack("!BBH", 0, 6, len(unsummed)) + unsummed), 0)
 
 
-def flood(source, server, ends, sent):
-    chance = random.Random(7)
-    segments = [syn(source, server, chance.randrange(1024, 65536), chance.getrandbits(32)) for _ in range(20_000)]
+def flood(segments, server, ends, sent):
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as it:
         began, number = time.monotonic(), 0
         while (now := time.monotonic()) < ends:
@@ -121,15 +119,17 @@ def flood(source, server, ends, sent):
                 except OSError:
                     pass  # Its own queue is full.
                 number += 1
+            sent.value = number
             time.sleep(0.001)
-    sent.value = number
 
 
 async def main(source, server, document, seconds, wanted="calls,downloads,slow,syn"):
+    wanted, chance = wanted.split(","), random.Random(7)
+    # Before the clock runs: whoever is nice to a busy machine takes seconds for them.
+    segments = [syn(source, server, chance.randrange(1024, 65536), chance.getrandbits(32)) for _ in range(20_000)]
     ends = time.monotonic() + float(seconds)
-    wanted = wanted.split(",")
     sent = multiprocessing.Value("q", 0)
-    flooding = multiprocessing.Process(target=flood, args=(source, server, ends, sent))
+    flooding = multiprocessing.Process(target=flood, args=(segments, server, ends, sent))
     queries = {"name": "search_multiple", "arguments": {"queries": DEAR}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": queries}).encode()
     pace = pacer(CALLS_PER_SECOND)
