@@ -92,8 +92,8 @@ fn strange(random: &mut Random, round: u64, heard: &[Vec<u8>]) -> Vec<u8> {
             random.bytes(length)
         }
         1 => {
-            let mut shaped =
-                [0, 4, 32, 64, 92, 148, 149, 1400].map(|length| random.bytes(length))[random.below(8)].clone();
+            let length = [4, 31, 32, 64, 92, 148, 149, 1400][random.below(8)];
+            let mut shaped = random.bytes(length);
             let kind = [1 + random.below(4) as u8, 0, 0, 0];
             shaped.iter_mut().zip(kind).for_each(|(byte, kind)| *byte = kind);
             shaped
