@@ -67,7 +67,10 @@ impl Udp {
         let _ = state.set_recv_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
         let _ = state.set_send_buffer_size(UdpSockRef::from(&socket), SOCKET_BUFFER_BYTES);
         #[cfg(target_os = "linux")]
-        allow_fragments(&socket, is_ipv6)?;
+        {
+            allow_fragments(&socket, is_ipv6)?;
+            decline_unread(&socket, is_ipv6);
+        }
         let offload_below_bytes = if state.max_gso_segments() > 1 { usize::MAX } else { 0 };
         Ok(Udp {
             socket: WatchedSocket::new(socket)?,
@@ -187,6 +190,19 @@ fn allow_fragments(socket: &UdpSocket, is_ipv6: bool) -> io::Result<()> {
         setsockopt(socket, Ipv6DontFrag, &false)?;
     }
     Ok(())
+}
+
+/// Undoes what quinn-udp asks the kernel to tell of each datagram and nobody here reads: its congestion bits and the time it came. Where the
+/// kernel refuses, it tells them, which costs time alone.
+#[cfg(target_os = "linux")]
+fn decline_unread(socket: &UdpSocket, is_ipv6: bool) {
+    use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+    use rustix::net::sockopt::{set_ip_recvtos, set_ipv6_recvtclass};
+    let _ = setsockopt(socket, ReceiveTimestampns, &false);
+    let _ = set_ip_recvtos(socket, false);
+    if is_ipv6 {
+        let _ = set_ipv6_recvtclass(socket, false);
+    }
 }
 
 /// Where the error says that a run cannot be sent as one: the size of segments below which it is still worth trying. Some drivers
