@@ -29,7 +29,7 @@ impl Tcb {
                 self.learn(segment);
                 self.heard = now;
                 self.open(now, segment);
-                self.receive.owe();
+                self.receive.acks_mut().owe();
             }
             _ => {}
         }
@@ -106,7 +106,7 @@ impl Tcb {
         let pause = Duration::from_millis(CHALLENGE_MILLIS);
         if self.challenged.is_none_or(|at| now.duration_since(at) >= pause) {
             self.challenged = Some(now);
-            self.receive.owe();
+            self.receive.acks_mut().owe();
         }
     }
 
@@ -121,10 +121,9 @@ impl Tcb {
     }
 
     fn take_bytes(&mut self, now: Instant, seq: Seq, segment: &TcpRepr<'_>) {
-        let fin = segment.control == TcpControl::Fin;
-        if !segment.payload.is_empty() || fin {
+        if !segment.payload.is_empty() || segment.control == TcpControl::Fin {
             let rtt = self.send.round_trip();
-            self.receive.take(now, seq, segment.payload, fin, rtt, &mut self.memory);
+            self.receive.take(now, seq, segment.payload, segment.control, rtt, &mut self.memory);
         }
     }
 

@@ -8,6 +8,7 @@
 //! There are no timestamps: WireGuard's window against replay drops what is late by thousands of packets, which is what they would be
 //! there for. A simultaneous open is not answered: of two ends of a tunnel one serves.
 
+mod acks;
 mod congestion;
 mod flight;
 mod input;
@@ -237,8 +238,8 @@ impl Tcb {
     pub(super) fn has_work(&self, now: Instant) -> bool {
         match self.phase {
             Phase::SynSent | Phase::SynReceived => now >= self.syn.due,
-            Phase::Open => self.asks || self.receive.owes_now(now) || self.send.has_work(),
-            Phase::TimeWait { .. } => self.receive.owes_now(now),
+            Phase::Open => self.asks || self.receive.acks().owes_now(now) || self.send.has_work(),
+            Phase::TimeWait { .. } => self.receive.acks().owes_now(now),
             Phase::Aborting(_) => true,
             Phase::Closed(_) => false,
         }
@@ -250,7 +251,7 @@ impl Tcb {
             Phase::SynSent | Phase::SynReceived => Some(self.syn.due.min(self.gives_up_at())),
             Phase::Open => {
                 let keep_alive = self.asked.max(self.heard) + Duration::from_secs(KEEP_ALIVE_SECS);
-                let timers = [self.send.poll_timeout(), self.receive.owes_at(), self.rests_at];
+                let timers = [self.send.poll_timeout(), self.receive.acks().owes_at(), self.rests_at];
                 timers.into_iter().flatten().chain([keep_alive, self.gives_up_at()]).min()
             }
             Phase::TimeWait { until } => Some(until),
@@ -273,6 +274,7 @@ impl Tcb {
             }
             Phase::Open => {
                 self.send.handle_timeout(now);
+                self.receive.acks_mut().handle_timeout(now);
                 if self.asked.max(self.heard) + Duration::from_secs(KEEP_ALIVE_SECS) <= now {
                     (self.asks, self.asked) = (true, now);
                 }

@@ -25,7 +25,7 @@ impl Tcb {
         match self.phase {
             Phase::SynSent | Phase::SynReceived => self.poll_syn(now),
             Phase::Open => self.poll_open(now),
-            Phase::TimeWait { .. } => self.receive.owes_now(now).then(|| self.header(self.send.next())),
+            Phase::TimeWait { .. } => self.receive.acks().owes_now(now).then(|| self.header(self.send.next())),
             Phase::Aborting(ending) => {
                 self.phase = Phase::Closed(ending);
                 let mut reset = self.header(self.send.next());
@@ -71,7 +71,7 @@ impl Tcb {
         let start = match self.send.take_window_probe() || asks {
             // A number that the other end must answer (RFC 9293 §3.8.4).
             true => self.send.una().previous(),
-            false if self.receive.owes_now(now) => self.send.next(),
+            false if self.receive.acks().owes_now(now) => self.send.next(),
             false => return None,
         };
         let mut outgoing = self.header(start);

@@ -2,21 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use smoltcp::wire::TcpControl;
+
+use super::acks::Acks;
 use super::memory::Memory;
 use super::ring::Ring;
 use super::seq::Seq;
 use crate::limits::{EARLY_RANGES, RECEIVE_WINDOW_BYTES, RECEIVE_WINDOW_MOST_BYTES, RING_LEAST_BYTES};
-
-/// How long an acknowledgement waits for an answer to travel with (RFC 9293 §3.8.6.3 allows 500 ms).
-const ACK_DELAY: Duration = Duration::from_millis(40);
-
-/// An acknowledgement that is owed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owed {
-    Nothing,
-    By(Instant),
-    Now,
-}
 
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -36,9 +28,7 @@ pub(super) struct Receiver {
     /// Bytes that may wait to be read.
     limit: usize,
     scale: u8,
-    owed: Owed,
-    unacknowledged: usize,
-    segment: usize,
+    acks: Acks,
     /// From where, and since when, it is measured how fast bytes come.
     mark: (Seq, Instant),
 }
@@ -58,9 +48,7 @@ impl Receiver {
             end: next + limit,
             limit,
             scale,
-            owed: Owed::Nothing,
-            unacknowledged: 0,
-            segment: 0,
+            acks: Acks::new(now),
             mark: (next, now),
         }
     }
@@ -87,27 +75,27 @@ impl Receiver {
 
     /// A segment came of which nothing is new, or nothing is wanted: the other end should know what we have.
     pub(super) fn repeated(&mut self, start: Seq, bytes: usize) {
-        self.owed = Owed::Now;
+        self.acks.disturbed();
         let end = start + bytes;
         if bytes > 0 && end <= self.next {
             self.note_duplicate(start, end);
         }
     }
 
-    /// Takes a segment's bytes. `rtt` is how long a round trip takes, if that is known.
+    /// Takes a segment's bytes, and what its flags say. `rtt` is how long a round trip takes, if that is known.
     pub(super) fn take(
         &mut self,
         now: Instant,
         start: Seq,
         bytes: &[u8],
-        fin: bool,
+        control: TcpControl,
         rtt: Option<Duration>,
         memory: &mut Memory,
     ) {
-        let end = start + bytes.len();
+        let (end, fin) = (start + bytes.len(), control == TcpControl::Fin);
         if start < self.next && !bytes.is_empty() {
             self.note_duplicate(start, end.min(self.next));
-            self.owed = Owed::Now;
+            self.acks.disturbed();
         }
         if fin && end <= self.end && end >= self.next && !self.finished {
             self.fin.get_or_insert(end);
@@ -116,14 +104,17 @@ impl Receiver {
         if from < until && !self.finished {
             self.store(now, from, &bytes[from.since(start)..until.since(start)], memory);
             self.tune(now, rtt, memory);
+            if control == TcpControl::Psh {
+                self.acks.pushed();
+            }
         }
         if self.fin == Some(self.next) && !self.finished {
             self.finished = true;
             self.next = self.next + 1;
-            self.owed = Owed::Now;
+            self.acks.owe();
         }
         if fin && start <= self.next {
-            self.owed = Owed::Now;
+            self.acks.owe();
         }
     }
 
@@ -134,7 +125,7 @@ impl Receiver {
         let (bytes, until) = (&bytes[..fitting], from + fitting);
         if from > self.next {
             // It is out of order, or the memory is at its end: either way the other end should know what we have.
-            self.owed = Owed::Now;
+            self.acks.disturbed();
             if self.note_early(from, until) {
                 self.ring.put(offset, bytes);
             }
@@ -144,12 +135,9 @@ impl Receiver {
         self.proceed(until);
         let filled_a_gap = !self.early.is_empty();
         self.take_in_early();
-        self.segment = self.segment.max(bytes.len());
-        self.unacknowledged += bytes.len();
-        if filled_a_gap || self.unacknowledged >= 2 * self.segment || fitting == 0 {
-            self.owed = Owed::Now;
-        } else if self.owed == Owed::Nothing {
-            self.owed = Owed::By(now + ACK_DELAY);
+        self.acks.in_order(now, bytes.len(), self.end.since(self.next));
+        if filled_a_gap || fitting == 0 {
+            self.acks.disturbed();
         }
     }
 
@@ -249,7 +237,7 @@ impl Receiver {
     fn offer(&mut self, read: usize) {
         let (offered, possible) = (self.end.since(self.next), self.limit - self.ring.len().min(self.limit));
         if read > 0 && !self.finished && possible >= 2 * offered && possible - offered >= self.step() {
-            self.owed = Owed::Now;
+            self.acks.owe();
         }
     }
 
@@ -281,30 +269,20 @@ impl Receiver {
         blocks
     }
 
-    /// An acknowledgement is to be sent at once.
-    pub(super) fn owe(&mut self) {
-        self.owed = Owed::Now;
+    /// What is owed to the other end.
+    pub(super) fn acks(&self) -> &Acks {
+        &self.acks
     }
 
-    pub(super) fn owes_now(&self, now: Instant) -> bool {
-        match self.owed {
-            Owed::Nothing => false,
-            Owed::By(at) => at <= now,
-            Owed::Now => true,
-        }
-    }
-
-    /// When an acknowledgement is owed; `None` for none or for at once.
-    pub(super) fn owes_at(&self) -> Option<Instant> {
-        match self.owed {
-            Owed::By(at) => Some(at),
-            Owed::Nothing | Owed::Now => None,
-        }
+    /// The same, to be changed.
+    pub(super) fn acks_mut(&mut self) -> &mut Acks {
+        &mut self.acks
     }
 
     /// An acknowledgement has gone out.
     pub(super) fn acknowledged(&mut self) {
-        (self.owed, self.unacknowledged, self.duplicate) = (Owed::Nothing, 0, None);
+        self.acks.sent();
+        self.duplicate = None;
     }
 
     /// Gives memory back that nothing is in.
@@ -317,6 +295,6 @@ impl Receiver {
 
     /// The least by which a window is worth growing (RFC 9293 §3.8.6.2.2).
     fn step(&self) -> usize {
-        (self.limit / 2).min(self.segment.max(536))
+        (self.limit / 2).min(self.acks.segment().max(536))
     }
 }
