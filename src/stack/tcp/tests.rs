@@ -119,6 +119,35 @@ fn an_early_segment_is_told_of_latest_first() {
     assert_eq!(end.tcb.readable(), 400);
 }
 
+/// Takes the next so many segments as fast as they are read, the last one with these flags and so far ahead; answers how many acknowledgements that made.
+fn stream(end: &mut End, next: &mut i32, segments: usize, last: TcpControl, ahead: i32) -> usize {
+    let mut acknowledgements = 0;
+    for left in (0..segments).rev() {
+        let (control, gap) = if left == 0 { (last, ahead) } else { (TcpControl::None, 0) };
+        end.take(segment(control, *next + gap, Some(OURS + 1), &[5; 1240]));
+        *next += if gap == 0 { 1240 } else { 0 };
+        end.tcb.read(1240, |_| ());
+        acknowledgements += end.sent().len();
+    }
+    acknowledgements
+}
+
+#[test]
+fn of_a_stream_that_flows_few_segments_are_acknowledged_and_what_matters_at_once() {
+    let mut end = open();
+    let mut next = THEIRS + 1;
+    let often = stream(&mut end, &mut next, 1000, TcpControl::None, 0);
+    assert!((500..=502).contains(&often), "{often}");
+    stream(&mut end, &mut next, 3000, TcpControl::None, 0);
+    let seldom = stream(&mut end, &mut next, 1000, TcpControl::None, 0);
+    assert!((20..=100).contains(&seldom), "{seldom}");
+    assert_eq!(stream(&mut end, &mut next, 2, TcpControl::Psh, 0), 1);
+    for (last, ahead) in [(TcpControl::Psh, 0), (TcpControl::None, 1240)] {
+        assert_eq!(stream(&mut end, &mut next, 3, TcpControl::None, 0), 0);
+        assert_eq!(stream(&mut end, &mut next, 1, last, ahead), 1, "{last:?} {ahead}");
+    }
+}
+
 #[test]
 fn a_connection_at_rest_gives_its_memory_back() {
     let mut end = open();
