@@ -1,7 +1,7 @@
 //! When what was received is acknowledged.
 //!
 //! With every second full-sized segment at the latest, says RFC 9293 (§3.8.6.3), and so a stream begins. But where segments come one by one, as from
-//! most clients of WireGuard, an acknowledgement costs more than they do: here, on the air, and at the other end. Kernels answer with one what their
+//! clients without the kernel's offloads, an acknowledgement costs more than they do: here, on the air, and at the other end. Kernels answer with one what their
 //! network card has put together, up to 64 KiB. Here, once 4 MiB have come in order, each may cover one segment more than the last, within 64 KiB, a third
 //! of the window, and a millisecond.
 //!
